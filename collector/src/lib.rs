@@ -1,1 +1,1 @@
-//! Placeholder.
+//! The process: receivers, phase store, configuration and wiring.

@@ -1,1 +1,1 @@
-//! Placeholder.
+//! How data leaves the process.

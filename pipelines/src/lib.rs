@@ -1,1 +1,21 @@
-//! Placeholder.
+//! What happens to a batch: processors, the journal, the consumers that read it, and the engine
+//! that ties them together.
+//!
+//! Read in this order: [`refusal`] (how work is declined), [`config`] (small checked values),
+//! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
+//! [`snapshot`] (state and cursor together), [`engine`] (configuration to running pipelines), then
+//! the lists [`processors`] and [`connectors`].
+//!
+//! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
+
+pub mod component;
+pub mod config;
+pub mod connectors;
+pub mod consumer;
+pub mod engine;
+pub mod journal;
+pub mod processor;
+pub mod processors;
+pub mod refusal;
+pub mod snapshot;
+pub mod time;

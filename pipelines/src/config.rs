@@ -1,0 +1,250 @@
+//! Small checked values of a configuration, and the error that says what is wrong with one.
+//!
+//! **Not here:** YAML. `collector/src/config` turns a path into file, line and column.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+
+/// What is wrong with a configuration, where, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where, from the place the error was found: `values`, `histogram.explicit.buckets[3]`. Whoever
+    /// passes the error on puts its own place in front, until it is a path from the root:
+    /// `connectors.span_metrics.histogram.explicit.buckets[3]`.
+    pub path: String,
+    /// What is wrong and what would be right, in one sentence without a full stop.
+    pub message: String,
+}
+
+/// A number of bytes: a plain integer, or a number with `B`, `KiB`, `MiB`, `GiB`, `kB`, `MB`, `GB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+/// A time span as Go writes it: `1.5s`, `300ms`, `1h30m`; a plain integer counts nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+// === impl ConfigError ===
+
+impl ConfigError {
+    /// An error at a path below the caller.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+
+    /// The same error, seen from one level up.
+    #[must_use]
+    pub fn under(mut self, parent: &str) -> Self {
+        self.path = match self.path.as_str() {
+            "" => parent.to_owned(),
+            path if path.starts_with('[') => format!("{parent}{path}"),
+            path => format!("{parent}.{path}"),
+        };
+        self
+    }
+
+    /// Checks a bound on a number of entries.
+    ///
+    /// # Errors
+    /// There are more than `max`.
+    pub fn at_most(path: &str, count: usize, max: usize) -> Result<(), Self> {
+        if count <= max {
+            return Ok(());
+        }
+        Err(Self::new(path, format!("has {count} entries, at most {max} are allowed")))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+// === impl ByteSize ===
+
+impl ByteSize {
+    /// Reads `512`, `512B`, `64KiB`, `1.5 MiB`, `2GiB`, `10MB`.
+    ///
+    /// # Errors
+    /// Says which forms are understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim() {
+            "" | "B" => 1.0,
+            "kB" | "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            _ => return Err(format!("`{text}` is not a size; write for example 64KiB, 512MiB or 2GiB")),
+        };
+        let number: f64 = number
+            .parse()
+            .map_err(|_| format!("`{text}` is not a size; write for example 64KiB, 512MiB or 2GiB"))?;
+        Ok(Self((number * factor) as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ByteSizeVisitor)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        for (size, unit) in UNITS {
+            if self.0 >= size {
+                let value = self.0 as f64 / size as f64;
+                return if self.0.is_multiple_of(size) {
+                    write!(f, "{value:.0}{unit}")
+                } else {
+                    write!(f, "{value:.1}{unit}")
+                };
+            }
+        }
+        write!(f, "{}B", self.0)
+    }
+}
+
+// === impl Span ===
+
+impl Span {
+    /// Reads Go's `time.ParseDuration`: a sequence of decimal numbers with units `ns`, `us`, `µs`,
+    /// `ms`, `s`, `m`, `h`. Negative spans are refused.
+    ///
+    /// # Errors
+    /// Says which forms are understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a duration; write for example 300ms, 1.5s, 10m or 1h30m");
+        let mut rest = text.trim();
+        if rest == "0" {
+            return Ok(Self(Duration::ZERO));
+        }
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        let mut nanos = 0.0;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+            let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+            rest = &rest[digits..];
+            let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+            nanos += number
+                * match &rest[..end] {
+                    "ns" => 1.0,
+                    "us" | "µs" | "μs" => 1e3,
+                    "ms" => 1e6,
+                    "s" => 1e9,
+                    "m" => 60e9,
+                    "h" => 3_600e9,
+                    "d" => 86_400e9,
+                    _ => return Err(wrong()),
+                };
+            rest = &rest[end..];
+        }
+        if nanos > i64::MAX as f64 {
+            return Err(format!("`{text}` is too long; at most 292 years fit"));
+        }
+        Ok(Self(Duration::from_nanos(nanos.round() as u64)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+struct ByteSizeVisitor;
+
+impl de::Visitor<'_> for ByteSizeVisitor {
+    type Value = ByteSize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size such as 64KiB, 512MiB or 2GiB")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<ByteSize, E> {
+        Ok(ByteSize(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<ByteSize, E> {
+        u64::try_from(value).map(ByteSize).map_err(|_| E::custom("a size cannot be negative"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
+        ByteSize::parse(text).map_err(E::custom)
+    }
+}
+
+struct SpanVisitor;
+
+impl de::Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as 300ms, 1.5s, 10m or 1h30m")
+    }
+
+    fn visit_u64<E: de::Error>(self, nanos: u64) -> Result<Span, E> {
+        Ok(Span(Duration::from_nanos(nanos)))
+    }
+
+    fn visit_i64<E: de::Error>(self, nanos: i64) -> Result<Span, E> {
+        u64::try_from(nanos)
+            .map(|nanos| Span(Duration::from_nanos(nanos)))
+            .map_err(|_| E::custom("a duration cannot be negative"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        Span::parse(text).map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        for (text, nanos) in [
+            ("1s", 1_000_000_000),
+            ("1h30m", 5_400_000_000_000),
+            ("1.5ms", 1_500_000),
+            ("0", 0),
+            ("7d", 604_800_000_000_000),
+        ] {
+            assert_eq!(Span::parse(text), Ok(Span(Duration::from_nanos(nanos))), "{text}");
+        }
+        for text in ["", "1", "s", "-1s", "1x", "1s2", "1e9h"] {
+            assert!(Span::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        for (text, bytes) in [("512", 512), ("64KiB", 65_536), ("1.5 MiB", 1_572_864), ("2GB", 2_000_000_000)]
+        {
+            assert_eq!(ByteSize::parse(text), Ok(ByteSize(bytes)), "{text}");
+        }
+        assert!(ByteSize::parse("12 parsecs").is_err());
+        assert_eq!(ByteSize(2 << 30).to_string(), "2GiB");
+        assert_eq!(ByteSize(1_572_864).to_string(), "1.5MiB");
+    }
+
+    #[test]
+    fn a_path_grows_from_the_inside_out() {
+        let error =
+            ConfigError::new("[3]", "not ascending").under("buckets").under("connectors.span_metrics");
+        assert_eq!(error.path, "connectors.span_metrics.buckets[3]");
+    }
+}

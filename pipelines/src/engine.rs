@@ -1,0 +1,4 @@
+//! From a configuration to running pipelines.
+
+pub mod drain;
+pub mod edge;

@@ -1,0 +1,149 @@
+//! Counters at the edges between components: items in and out, by outcome.
+//!
+//! The engine measures edges; components count nothing themselves (an exporter tells its edge what
+//! became of the items, because only it knows). All counters are plain atomics that only grow;
+//! `collector` shows them on `/metrics` under the OpenTelemetry Collector's names.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use proto::SignalKind;
+
+use crate::component::ComponentId;
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+/// A receiver's edge, one per signal: what came in and how it was answered.
+#[derive(Debug)]
+pub struct ReceiverEdge {
+    /// Whose edge.
+    pub receiver: ComponentId,
+    /// `grpc`, `http`, or empty where there is one way only.
+    pub transport: &'static str,
+    /// What flows.
+    pub signal: SignalKind,
+    /// Items answered with success.
+    pub accepted: Count,
+    /// Items declined: retryably, for good, or by policy within an accepted request.
+    pub refused: Count,
+    /// Items that failed by a fault of the receiver (malformed requests count as one item).
+    pub failed: Count,
+}
+
+/// A processor's edge.
+#[derive(Debug)]
+pub struct ProcessorEdge {
+    /// Whose edge.
+    pub processor: ComponentId,
+    /// What flows.
+    pub signal: SignalKind,
+    /// Items in.
+    pub incoming: Count,
+    /// Items out.
+    pub outgoing: Count,
+    /// Items of batches it refused.
+    pub refused: Count,
+}
+
+/// The edge of an exporter or of a connector's input side.
+#[derive(Debug)]
+pub struct ConsumerEdge {
+    /// Whose edge.
+    pub consumer: ComponentId,
+    /// What flows.
+    pub signal: SignalKind,
+    /// Items delivered (an exporter) or applied (an aggregator).
+    pub sent: Count,
+    /// Items given up for good: refused by the destination.
+    pub failed: Count,
+    /// Items dropped by `on_full: drop_oldest`.
+    pub dropped: Count,
+    /// Requests that failed and were tried again.
+    pub retries: Count,
+    /// Bytes between the cursor and the end of the pipeline.
+    pub lag_bytes: Gauge,
+    /// The bound of `lag_bytes`.
+    pub lag_bytes_max: Gauge,
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+// === impl Count ===
+
+impl Count {
+    /// Adds `n` items.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The total so far.
+    pub fn total(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+// === impl Gauge ===
+
+impl Gauge {
+    /// Sets the value.
+    pub fn set(&self, value: u64) {
+        self.0.store(i64::try_from(value).unwrap_or(i64::MAX), Relaxed);
+    }
+
+    /// The value.
+    pub fn value(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+// === impl ReceiverEdge ===
+
+impl ReceiverEdge {
+    /// A fresh edge.
+    pub fn new(receiver: ComponentId, transport: &'static str, signal: SignalKind) -> Self {
+        Self {
+            receiver,
+            transport,
+            signal,
+            accepted: Count::default(),
+            refused: Count::default(),
+            failed: Count::default(),
+        }
+    }
+}
+
+// === impl ProcessorEdge ===
+
+impl ProcessorEdge {
+    /// A fresh edge.
+    pub fn new(processor: ComponentId, signal: SignalKind) -> Self {
+        Self {
+            processor,
+            signal,
+            incoming: Count::default(),
+            outgoing: Count::default(),
+            refused: Count::default(),
+        }
+    }
+}
+
+// === impl ConsumerEdge ===
+
+impl ConsumerEdge {
+    /// A fresh edge.
+    pub fn new(consumer: ComponentId, signal: SignalKind) -> Self {
+        Self {
+            consumer,
+            signal,
+            sent: Count::default(),
+            failed: Count::default(),
+            dropped: Count::default(),
+            retries: Count::default(),
+            lag_bytes: Gauge::default(),
+            lag_bytes_max: Gauge::default(),
+        }
+    }
+}
