@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What is wrong with a configuration, where, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,18 @@ impl<'de> Deserialize<'de> for ByteSize {
     }
 }
 
+impl Serialize for ByteSize {
+    /// Exact, unlike [`fmt::Display`]: reads back as the same number of bytes.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.to_string();
+        if Self::parse(&text).as_ref() == Ok(self) {
+            serializer.serialize_str(&text)
+        } else {
+            serializer.serialize_u64(self.0)
+        }
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -161,6 +173,32 @@ impl Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Span {
+    /// The largest unit that gives a whole number, so that it reads back exactly: `90m`, `1500ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u128, &str); 5] = [
+            (3_600_000_000_000, "h"),
+            (60_000_000_000, "m"),
+            (1_000_000_000, "s"),
+            (1_000_000, "ms"),
+            (1_000, "us"),
+        ];
+        let nanos = self.0.as_nanos();
+        if nanos == 0 {
+            return f.write_str("0s");
+        }
+        let unit = UNITS.iter().find(|(size, _)| nanos.is_multiple_of(*size));
+        let (size, unit) = unit.copied().unwrap_or((1, "ns"));
+        write!(f, "{}{unit}", nanos / size)
     }
 }
 
@@ -239,6 +277,17 @@ mod tests {
         assert!(ByteSize::parse("12 parsecs").is_err());
         assert_eq!(ByteSize(2 << 30).to_string(), "2GiB");
         assert_eq!(ByteSize(1_572_864).to_string(), "1.5MiB");
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_read() {
+        for (text, shown) in
+            [("1h30m", "90m"), ("1.5s", "1500ms"), ("0", "0s"), ("72h", "72h"), ("7ns", "7ns")]
+        {
+            let span = Span::parse(text).unwrap();
+            assert_eq!(span.to_string(), shown);
+            assert_eq!(Span::parse(shown), Ok(span));
+        }
     }
 
     #[test]
