@@ -1,1 +1,3 @@
 //! The process: receivers, phase store, configuration and wiring.
+
+pub mod receivers;

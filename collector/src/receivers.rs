@@ -1,0 +1,59 @@
+//! The list of receivers: how data comes in.
+//!
+//! Read in this order: [`admission`] (room for bytes before there are any), [`otlp`] (gRPC and HTTP).
+
+pub mod admission;
+pub mod otlp;
+
+use pipelines::{config::ConfigError, engine::graph::Signals};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What a user may write under `receivers:`, by type.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Config {
+    /// `otlp`
+    Otlp(otlp::Config),
+}
+
+/// Canonical types, in the order they are listed to a user.
+pub const KINDS: &[&str] = &["otlp"];
+
+/// Reads the configuration of a receiver of type `kind`. `None`: there is no such type.
+///
+/// # Errors
+/// The deserializer's: a key that is not known, a value of the wrong type.
+pub fn deserialize<'de, D: Deserializer<'de>>(
+    kind: &str,
+    deserializer: D,
+) -> Option<Result<Config, D::Error>> {
+    match kind {
+        "otlp" => Some(otlp::Config::deserialize(deserializer).map(Config::Otlp)),
+        _ => None,
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Everything that is wrong, with paths from the receiver.
+    pub fn check(&self) -> Vec<ConfigError> {
+        match self {
+            Self::Otlp(config) => config.check(),
+        }
+    }
+
+    /// Keys that are accepted and change nothing, with paths from the receiver.
+    pub fn warnings(&self) -> Vec<ConfigError> {
+        match self {
+            Self::Otlp(config) => config.warnings(),
+        }
+    }
+
+    /// What it can feed into pipelines.
+    pub fn signals(&self) -> Signals {
+        match self {
+            Self::Otlp(_) => Signals::ALL,
+        }
+    }
+}
