@@ -1,5 +1,359 @@
 //! The journal: what comes in is written once, and everyone who wants it reads with a cursor.
+//!
+//! ```text
+//!  append --- all pipelines of the entry are in memory ------------------> tails --> cursors
+//!        \--- one of them is durable --> queue --> writer: one write, one fdatasync --^   |
+//!                                                     |                                   |
+//!                                                 segments <--- who lags reads back ------+
+//! ```
+//!
+//! Read in this order: this file (what callers see), `state` (what stands under the one lock),
+//! `tail` (the records in memory), `cursor` and `ticket` (the two ends callers hold), `writer` (group
+//! commit), `format` (the bytes on disk), `segment` and `recover` (files), `readback` (a cursor that
+//! lags), `upkeep` (positions saved, segments deleted).
+//!
+//! - **In:** entries of validated batches, one part per pipeline.
+//! - **Out:** runs of records, in order, to each cursor.
+//! - **Guaranteed:** an entry is taken by all its pipelines or by none, also after a crash; a ticket
+//!   resolves only when every part is as safe as its pipeline promises; a segment is deleted only
+//!   when every cursor has passed it and the positions that say so are themselves on disk; memory is
+//!   bounded by the consumers' lag budgets, the tail and the queue.
+//! - **Not here:** retries, joining of batches, state of aggregators (see [`crate::snapshot`]).
 
-/// A consumer's place in one pipeline.
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use proto::{AnyBatch, SignalKind};
+use thiserror::Error;
+
+use crate::{refusal::Refusal, time::UnixNanos};
+
+mod cursor;
+mod effects;
+mod pipeline;
+mod producers;
+mod state;
+mod tail;
+mod ticket;
+
+pub use cursor::Cursor;
+pub use ticket::Ticket;
+
+use effects::Effects;
+use state::{Admission, State};
+use tail::weight;
+
+/// The journal of a process. Shared by an `Arc`.
 #[derive(Debug)]
-pub struct Cursor {}
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+/// What callers and the journal's own threads share.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+/// When an append is answered, per pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// When the tail has it. Gone with the process.
+    Memory,
+    /// When the disk has it.
+    Durable,
+    /// When every consumer has committed it. Kept in memory, gone with the process.
+    Delivered,
+}
+
+/// One pipeline, as the journal sees it.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// The pipeline's id as text; together with the signal it names the pipeline across restarts.
+    pub name: String,
+    /// What flows through it.
+    pub signal: SignalKind,
+    /// When an append is answered.
+    pub mode: Mode,
+}
+
+/// What [`Journal::open`] needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where segments lie. Needed if any pipeline is durable.
+    pub directory: Option<PathBuf>,
+    /// A segment that has reached this size is followed by a new one.
+    pub segment_bytes_max: u64,
+    /// What all durable pipelines together keep in memory of what is already on disk.
+    pub tail_bytes_max: u64,
+    /// The pipelines. [`PipelineIndex`] counts here.
+    pub pipelines: Vec<PipelineSettings>,
+}
+
+/// Index into [`Settings::pipelines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipelineIndex(pub usize);
+
+/// Who numbers its entries, so that a repeat is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProducerId(pub u128);
+
+/// A producer's own number for an entry. Numbers of one producer rise, and entries are appended in
+/// the order of their numbers: a number at or below the highest one taken is a repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// Whose number.
+    pub producer: ProducerId,
+    /// The number.
+    pub number: u64,
+}
+
+/// A batch for one pipeline.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Which pipeline.
+    pub pipeline: PipelineIndex,
+    /// What it gets.
+    pub batch: AnyBatch,
+}
+
+/// What one append takes: all parts or none.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// One per pipeline. None at all is a success that writes nothing.
+    pub parts: Vec<Part>,
+    /// When the data came in.
+    pub arrival: UnixNanos,
+    /// Set by producers that repeat what was not answered.
+    pub sequence: Option<Sequence>,
+    /// Points of connectors, which the next emission carries again: never written to disk.
+    pub derivable: bool,
+}
+
+/// A place in one pipeline: everything up to and including it. Later is greater. Positions of
+/// different pipelines have nothing to do with each other.
+///
+/// Inside, it counts what the pipeline has seen: so a lag is a subtraction, in bytes and in items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Weight of all records so far.
+    bytes: u64,
+    /// Items of all records so far.
+    items: u64,
+}
+
+/// One batch, as a cursor reads it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Commit this when the record is done with.
+    pub position: Position,
+    /// When the data came in.
+    pub arrival: UnixNanos,
+    /// The data.
+    pub batch: AnyBatch,
+}
+
+/// How far a consumer may fall behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Weight (payload bytes and [`RECORD_COST`] each) between commit and end.
+    pub lag_bytes_max: u64,
+    /// What happens there.
+    pub on_full: OnFull,
+}
+
+/// What happens when a consumer has used up its lag budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Appends to the pipeline are refused, retryably.
+    Refuse,
+    /// The consumer loses the oldest records it has not read, counted.
+    DropOldest,
+}
+
+/// What recovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Readable records.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of an unfinished record cut off at the very end.
+    pub torn_bytes: u64,
+    /// Damage in the middle, skipped.
+    pub damaged: Vec<Damage>,
+}
+
+/// A range of a file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub file: PathBuf,
+    /// Where it begins.
+    pub offset: u64,
+    /// How far it reaches.
+    pub bytes: u64,
+}
+
+/// Why a journal could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A durable pipeline, and nowhere to write.
+    #[error(
+        "pipeline `{pipeline}` is durable, but the journal has no directory: set one, or make the pipeline answer from memory"
+    )]
+    NoDirectory {
+        /// The pipeline.
+        pipeline: String,
+    },
+    /// The same pipeline twice.
+    #[error("pipeline `{pipeline}` is named twice")]
+    Duplicate {
+        /// The pipeline.
+        pipeline: String,
+    },
+}
+
+/// Why there is no cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CursorError {
+    /// No such pipeline.
+    #[error("the journal has no pipeline number {index}")]
+    NoPipeline {
+        /// What was asked for.
+        index: usize,
+    },
+    /// Somebody holds it.
+    #[error("the cursor `{name}` of pipeline `{pipeline}` is in use")]
+    InUse {
+        /// The pipeline.
+        pipeline: String,
+        /// The cursor.
+        name: String,
+    },
+}
+
+/// The journal in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Weight of the records in memory.
+    pub tail_bytes: u64,
+    /// Weight of the entries that wait for the disk.
+    pub queued_bytes: u64,
+    /// Entries taken since the start.
+    pub appended: u64,
+    /// Entries refused since the start.
+    pub refused: u64,
+    /// One per cursor that is in use.
+    pub cursors: Vec<CursorStats>,
+}
+
+/// One cursor in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorStats {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The cursor.
+    pub name: String,
+    /// Weight between commit and end.
+    pub lag_bytes: u64,
+    /// Its bound.
+    pub lag_bytes_max: u64,
+    /// Items lost to `drop_oldest`.
+    pub dropped_items: u64,
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// Opens the journal and finds its end.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Damaged content is never an error; it is reported.
+    pub fn open(settings: Settings) -> Result<(Arc<Self>, Recovered), OpenError> {
+        settings.check()?;
+        let shared = Arc::new(Shared { state: Mutex::new(State::new(&settings)) });
+        Ok((Arc::new(Self { shared }), Recovered::default()))
+    }
+
+    /// Takes an entry for all its pipelines, or refuses it for all. Returns at once; what was
+    /// promised is kept when the ticket resolves. Dropping the ticket does not take the entry back.
+    ///
+    /// # Errors
+    /// `Retry` when a bound is reached, the disk is failing or the journal is closed; `Permanent`
+    /// for a batch that is larger than a bound.
+    pub fn append(&self, entry: Entry) -> Result<Ticket, Refusal> {
+        let mut effects = Effects::default();
+        let admission = self.shared.lock().admit(entry, &mut effects);
+        effects.run();
+        match admission? {
+            Admission::Done => Ok(Ticket::ready()),
+            Admission::Waiting(ticket) => Ok(ticket),
+        }
+    }
+
+    /// Claims the named cursor of a pipeline. A name the journal has not seen starts at the end; a
+    /// known one goes on where it had committed.
+    ///
+    /// # Errors
+    /// See [`CursorError`].
+    pub fn cursor(&self, pipeline: PipelineIndex, name: &str, bounds: Bounds) -> Result<Cursor, CursorError> {
+        let key = self.shared.lock().claim(pipeline, name, bounds)?;
+        Ok(Cursor::new(Arc::clone(&self.shared), pipeline, key))
+    }
+
+    /// Takes no more entries, and resolves when what was taken is on disk. Cursors go on and see the
+    /// end when they have read everything. Calling it twice is harmless.
+    pub async fn close(&self) {
+        let mut effects = Effects::default();
+        self.shared.lock().close(&mut effects);
+        effects.run();
+    }
+
+    /// The journal in numbers.
+    pub fn stats(&self) -> Stats {
+        self.shared.lock().stats()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The one lock. It is held for bookkeeping only: no I/O, no wake-up, no drop of a payload.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    fn check(&self) -> Result<(), OpenError> {
+        for (index, pipeline) in self.pipelines.iter().enumerate() {
+            if self.directory.is_none() && pipeline.mode == Mode::Durable {
+                return Err(OpenError::NoDirectory { pipeline: pipeline.name.clone() });
+            }
+            let twin =
+                |other: &PipelineSettings| other.name == pipeline.name && other.signal == pipeline.signal;
+            if self.pipelines.iter().take(index).any(twin) {
+                return Err(OpenError::Duplicate { pipeline: pipeline.name.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Position ===
+
+impl Position {
+    /// The place after one more batch.
+    fn after(self, batch: &AnyBatch) -> Self {
+        Self { bytes: self.bytes + weight(batch), items: self.items + batch.items() as u64 }
+    }
+}
+
+/// What a record costs beside its payload, in memory and in every lag budget: bounds hold for many
+/// small records too.
+pub const RECORD_COST: u64 = 64;

@@ -1,0 +1,249 @@
+//! One pipeline: its tail, its cursors and their bounds.
+//!
+//! - **Guaranteed:** no cursor's lag passes its bound by more than the entry that reaches it; a record
+//!   leaves memory only when every cursor has passed it, or the disk has it, or its loss is counted.
+
+use std::{collections::VecDeque, sync::Arc, task::Waker};
+
+use proto::AnyBatch;
+
+use super::{
+    Bounds, Mode, OnFull, PipelineSettings, Position,
+    effects::Effects,
+    tail::{Tail, weight},
+    ticket::Completion,
+};
+use crate::refusal::{Reason, Refusal};
+
+/// What stands under the lock for one pipeline.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) settings: PipelineSettings,
+    pub(super) tail: Tail,
+    /// What of the tail may stay in memory once the disk has it.
+    pub(super) tail_bytes_max: u64,
+    /// Weight of what was taken and is not published yet.
+    pub(super) reserved: u64,
+    pub(super) slots: Vec<Slot>,
+    /// The end at start.
+    pub(super) recovered_end: Position,
+    /// Tickets that wait for every cursor to pass a place, in order.
+    waiting: VecDeque<(Position, Arc<Completion>)>,
+}
+
+/// The journal's side of a cursor.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: u64,
+    pub(super) name: String,
+    pub(super) bounds: Bounds,
+    /// Everything up to here was handed out, or dropped.
+    pub(super) read: Position,
+    /// Everything up to here is done with. `committed <= read`.
+    pub(super) committed: Position,
+    /// Ranges between `committed` and `read` that were dropped unread, in order.
+    pub(super) gaps: Vec<(Position, Position)>,
+    pub(super) dropped_items: u64,
+    pub(super) waker: Option<Waker>,
+}
+
+// === impl Pipeline ===
+
+impl Pipeline {
+    pub(super) fn new(settings: PipelineSettings, tail_bytes_max: u64, end: Position) -> Self {
+        Self {
+            settings,
+            tail: Tail::at(end),
+            tail_bytes_max,
+            reserved: 0,
+            slots: Vec::new(),
+            recovered_end: end,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn on_disk(&self) -> bool {
+        self.settings.mode == Mode::Durable
+    }
+
+    /// Sets bytes aside for a batch, or says why not.
+    pub(super) fn reserve(&mut self, batch: &AnyBatch) -> Result<(), Refusal> {
+        let weight = weight(batch);
+        for slot in self.slots.iter().filter(|slot| slot.bounds.on_full == OnFull::Refuse) {
+            if weight > slot.bounds.lag_bytes_max {
+                return Err(Refusal::permanent(Reason::TooLarge));
+            }
+            if slot.lag(self.tail.end()) + self.reserved + weight > slot.bounds.lag_bytes_max {
+                return Err(Refusal::retry(Reason::QueueFull));
+            }
+        }
+        self.reserved += weight;
+        Ok(())
+    }
+
+    /// Gives back what [`Pipeline::reserve`] set aside.
+    pub(super) fn unreserve(&mut self, batch: &AnyBatch) {
+        let weight = weight(batch);
+        debug_assert!(self.reserved >= weight, "only what was reserved is given back");
+        self.reserved -= weight;
+    }
+
+    /// Shows a reserved batch to the cursors.
+    pub(super) fn publish(
+        &mut self,
+        arrival: crate::time::UnixNanos,
+        batch: AnyBatch,
+        written: bool,
+        effects: &mut Effects,
+    ) -> Position {
+        self.unreserve(&batch);
+        let position = self.tail.push(arrival, batch, written);
+        for slot in &mut self.slots {
+            effects.wake(slot.waker.take());
+        }
+        position
+    }
+
+    /// Resolves `completion` once every cursor has passed `position`.
+    pub(super) fn wait_for(&mut self, position: Position, completion: Arc<Completion>) {
+        self.waiting.push_back((position, completion));
+    }
+
+    /// Brings everything back inside its bounds; called after whatever moves an end or a cursor.
+    pub(super) fn settle(&mut self, effects: &mut Effects) {
+        self.drop_oldest(effects);
+        let floor = self.floor();
+        while self.waiting.front().is_some_and(|(position, _)| *position <= floor) {
+            if let Some((_, completion)) = self.waiting.pop_front() {
+                effects.done(completion);
+            }
+        }
+        effects.free(self.tail.release(floor));
+        if self.on_disk()
+            && let Some(surplus) = self.tail.surplus(self.tail_bytes_max)
+        {
+            self.evict(surplus, effects);
+        }
+    }
+
+    pub(super) fn slot(&mut self, key: u64) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.key == key)
+    }
+
+    /// Removes a cursor. Nobody will deliver what it had not committed.
+    pub(super) fn remove(&mut self, key: u64, effects: &mut Effects) {
+        let Some(index) = self.slots.iter().position(|slot| slot.key == key) else { return };
+        let slot = self.slots.swap_remove(index);
+        self.fail_waiting(slot.committed, self.tail.end(), Reason::ShuttingDown, effects);
+        self.settle(effects);
+    }
+
+    /// The place every cursor has passed.
+    fn floor(&self) -> Position {
+        self.slots.iter().map(|slot| slot.committed).min().unwrap_or(self.tail.end())
+    }
+
+    fn drop_oldest(&mut self, effects: &mut Effects) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Some((from, to)) = slot.drop_oldest(&self.tail) else { continue };
+            self.fail_waiting(from, to, Reason::QueueFull, effects);
+        }
+    }
+
+    /// Lets go of records the disk has. Records it never gets are lost to who has not read them.
+    fn evict(&mut self, position: Position, effects: &mut Effects) {
+        for record in self.tail.up_to(position).filter(|record| !record.written) {
+            for slot in self.slots.iter_mut().filter(|slot| slot.read < record.record.position) {
+                slot.dropped_items += record.record.batch.items() as u64;
+            }
+        }
+        effects.free(self.tail.release(position));
+    }
+
+    fn fail_waiting(&mut self, after: Position, up_to: Position, reason: Reason, effects: &mut Effects) {
+        self.waiting.retain(|(position, completion)| {
+            let lost = after < *position && *position <= up_to;
+            if lost {
+                effects.fail(Arc::clone(completion), Refusal::retry(reason));
+            }
+            !lost
+        });
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(super) fn new(key: u64, name: &str, bounds: Bounds, position: Position) -> Self {
+        Self {
+            key,
+            name: name.to_owned(),
+            bounds,
+            read: position,
+            committed: position,
+            gaps: Vec::new(),
+            dropped_items: 0,
+            waker: None,
+        }
+    }
+
+    /// Weight between commit and `end`, without what was dropped.
+    pub(super) fn lag(&self, end: Position) -> u64 {
+        let dropped: u64 = self.gaps.iter().map(|(from, to)| to.bytes - from.bytes).sum();
+        (end.bytes - self.committed.bytes).saturating_sub(dropped)
+    }
+
+    /// Takes note that everything up to `position` is done with.
+    pub(super) fn commit(&mut self, position: Position) {
+        self.committed = self.committed.max(position.min(self.read));
+        // A gap that now begins at the commit has nothing left that could be committed.
+        self.gaps.retain(|(from, to)| {
+            let passed = *from <= self.committed;
+            if passed {
+                self.committed = self.committed.max(*to);
+            }
+            !passed
+        });
+    }
+
+    /// Goes back, or forward, to `position`.
+    pub(super) fn rewind(&mut self, position: Position) {
+        self.read = position;
+        self.committed = position;
+        self.gaps.clear();
+    }
+
+    /// Drops unread records, oldest first, until the lag is inside the bound. Gives the range.
+    fn drop_oldest(&mut self, tail: &Tail) -> Option<(Position, Position)> {
+        let lag = self.lag(tail.end());
+        if self.bounds.on_full != OnFull::DropOldest || lag <= self.bounds.lag_bytes_max {
+            return None;
+        }
+        let surplus = lag - self.bounds.lag_bytes_max;
+        let from = self.read;
+        let enough = |to: Position| to.bytes - from.bytes >= surplus;
+        let mut to = from;
+        for record in tail.after(from) {
+            to = record.record.position;
+            if enough(to) {
+                break;
+            }
+        }
+        (to > from).then(|| {
+            self.skip(to);
+            (from, to)
+        })
+    }
+
+    /// Passes over what is unread up to `to`, counted as dropped.
+    fn skip(&mut self, to: Position) {
+        let from = std::mem::replace(&mut self.read, to);
+        self.dropped_items += to.items - from.items;
+        match self.gaps.last_mut() {
+            Some((_, end)) if *end == from => *end = to,
+            _ => self.gaps.push((from, to)),
+        }
+        self.commit(self.committed);
+    }
+}
