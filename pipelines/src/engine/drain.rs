@@ -48,7 +48,8 @@ impl Drain {
 
     /// Waits until the drain begins and gives its deadline. Cancel safe.
     pub async fn begun(&mut self) -> Instant {
-        match self.rx.wait_for(Option::is_some).await {
+        let deadline = self.rx.wait_for(Option::is_some).await.map(|deadline| *deadline);
+        match deadline {
             Ok(deadline) => deadline.unwrap_or_else(far_future),
             // The trigger is gone without having been pulled: nobody will ever ask us to stop.
             Err(_) => std::future::pending().await,
