@@ -106,7 +106,6 @@ impl fmt::Display for SignalKind {
 
 impl<S: Signal> Batch<S> {
     /// Only for writers of this crate that know the bytes are valid.
-    #[allow(dead_code, reason = "the writers land with the gate")]
     pub(crate) fn trusted(bytes: Bytes, items: usize) -> Self {
         Self { bytes, items, signal: PhantomData }
     }

@@ -8,5 +8,14 @@
 //! **Not here:** sockets, async, clocks. Outside `generated/` no prost and no tonic.
 
 pub mod batch;
+pub mod encode;
+pub mod rewrite;
+pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod validate;
+pub mod view;
+pub mod wire;
 
 pub use batch::{AnyBatch, Batch, Logs, Metrics, Signal, SignalKind, Traces};
+pub use validate::{Malformed, Rejected, Validated, validate};
