@@ -1,1 +1,129 @@
 //! How data leaves the process.
+//!
+//! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`]
+//! and [`debug`].
+//!
+//! **Not here:** which pipeline ends in which exporter, and YAML.
+
+use pipelines::{component::ComponentId, config::ConfigError, consumer::Exporter, journal::OnFull};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+pub mod debug;
+pub mod delivery;
+pub mod otlp_grpc;
+
+/// One exporter as the user wrote it: every kind there is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Config {
+    /// OTLP over gRPC.
+    OtlpGrpc(Box<otlp_grpc::Config>),
+    /// To our own log.
+    Debug(debug::Config),
+}
+
+/// An exporter ready to run.
+pub enum Built {
+    /// It drives its cursor itself.
+    Push(Box<dyn Exporter>),
+}
+
+/// Canonical names, in the order of the documentation.
+pub const KINDS: &[&str] = &["otlp_grpc", "debug"];
+
+/// Reads what stands under an exporter of this canonical `kind`.
+///
+/// # Errors
+/// The kind is not in [`KINDS`], or the configuration cannot be read as one of it.
+pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Result<Config, D::Error> {
+    match kind {
+        "otlp_grpc" => Box::deserialize(deserializer).map(Config::OtlpGrpc),
+        "debug" => debug::Config::deserialize(deserializer).map(Config::Debug),
+        _ => Err(D::Error::unknown_variant(kind, KINDS)),
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The canonical name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::OtlpGrpc(_) => "otlp_grpc",
+            Self::Debug(_) => "debug",
+        }
+    }
+
+    /// Every fault, with its path below the exporter.
+    pub fn check(&self) -> Vec<ConfigError> {
+        match self {
+            Self::OtlpGrpc(config) => config.check(),
+            Self::Debug(config) => config.check(),
+        }
+    }
+
+    /// Keys that are written but change nothing here, with the reason; not faults.
+    pub fn without_effect(&self) -> Vec<ConfigError> {
+        match self {
+            Self::OtlpGrpc(config) => config.without_effect(),
+            Self::Debug(config) => config.without_effect(),
+        }
+    }
+
+    /// Whether it wants its pipelines durable.
+    pub fn wants_durable(&self) -> bool {
+        match self {
+            Self::OtlpGrpc(config) => config.sending_queue.wants_durable(),
+            Self::Debug(_) => false,
+        }
+    }
+
+    /// Whether it wants its pipelines to answer only when it has delivered.
+    pub fn wants_delivered(&self) -> bool {
+        match self {
+            Self::OtlpGrpc(config) => config.sending_queue.wants_delivered(),
+            Self::Debug(_) => false,
+        }
+    }
+
+    /// How far it may lag behind, in bytes.
+    pub fn lag_bytes_max(&self) -> u64 {
+        match self {
+            Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes),
+            Self::Debug(_) => delivery::config::LAG_BYTES_MAX_MEMORY,
+        }
+    }
+
+    /// What happens when it lags behind by that much.
+    pub fn on_full(&self) -> OnFull {
+        match self {
+            Self::OtlpGrpc(config) => config.on_full.into(),
+            // Who only looks on holds nobody up.
+            Self::Debug(_) => OnFull::DropOldest,
+        }
+    }
+
+    /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own.
+    ///
+    /// # Errors
+    /// What [`check`](Self::check) would have found, or a certificate that cannot be read.
+    pub fn build(&self, id: &ComponentId, seed: u64) -> Result<Built, ConfigError> {
+        Ok(match self {
+            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed)?)),
+            Self::Debug(config) => Built::Push(Box::new(config.build(id))),
+        })
+    }
+}
+
+// === impl Built ===
+
+impl std::fmt::Debug for Built {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Push(_) => f.write_str("Push"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

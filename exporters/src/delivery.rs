@@ -1,0 +1,252 @@
+//! The consumer loop of every exporter that pushes: read, join, send, retry, split, commit.
+//!
+//! ```text
+//!  cursor --records--> gather --request--> N in flight, each: send, wait, cut up (sender)
+//!    ^                                          |
+//!    +------- commit the settled prefix <-- window
+//! ```
+//!
+//! Read in this order: this file, [`gather`] (what goes into a request), `window` (order and
+//! commit), `sender` (one request until it is settled), [`retry`] (the table), [`backoff`].
+//!
+//! - **In:** records of one pipeline, by a cursor of its own.
+//! - **Out:** requests to a [`Destination`].
+//! - **Guaranteed:** at least once; a position is committed only when every item up to it was taken
+//!   or given up and counted, and items are counted with the commit, so accepted = sent + failed +
+//!   still in the journal at any moment; order holds with one request in flight; memory is bounded by
+//!   [`READ_AHEAD_BYTES_MAX`] and one more request.
+//! - **Not here:** sockets. A destination knows one protocol and one attempt.
+
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use pipelines::{
+    consumer::{Exporter, Feed},
+    engine::edge::ConsumerEdge,
+    journal::{Cursor, Position, Record},
+};
+use proto::{AnyBatch, SignalKind};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use tracing::error;
+
+pub mod backoff;
+pub mod config;
+pub mod gather;
+mod notice;
+mod request;
+pub mod retry;
+mod sender;
+mod window;
+
+use backoff::{Policy, Random};
+use gather::{Gatherer, Gathering};
+use retry::Action;
+use sender::Sender;
+use window::{Tally, Window};
+
+/// Where requests go: one protocol, one attempt at a time, no retry of its own.
+pub trait Destination: Send + Sync + 'static {
+    /// Sends an export request of `signal` once, within a time of the destination's own.
+    fn send(&self, signal: SignalKind, request: Bytes) -> impl Future<Output = Answer> + Send;
+}
+
+/// What came of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The destination has the data.
+    Taken {
+        /// Items it left out for good (OTLP, *Partial Success*).
+        rejected: u64,
+        /// What it had to say; may be empty.
+        message: String,
+    },
+    /// It has not.
+    Refused(Refused),
+}
+
+/// Why an attempt failed, and what is done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is done.
+    pub action: Action,
+    /// The name of the code, for logs.
+    pub code: &'static str,
+    /// The destination's words, or those of the transport.
+    pub message: String,
+}
+
+/// What the loop needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Requests in flight. With one, order is kept.
+    pub in_flight_max: usize,
+    /// The shape of requests.
+    pub gathering: Gathering,
+    /// What follows a passing failure.
+    pub retry: Policy,
+    /// Makes jitter repeatable.
+    pub seed: u64,
+}
+
+/// An exporter out of a destination.
+#[derive(Debug)]
+pub struct Delivery<D> {
+    destination: D,
+    settings: Settings,
+}
+
+/// The loop while it runs.
+struct Run<D> {
+    sender: Arc<Sender<D>>,
+    settings: Settings,
+    cursor: Cursor,
+    edge: Arc<ConsumerEdge>,
+    gatherer: Gatherer,
+    window: Window<Position>,
+    jobs: JoinSet<(u64, Tally)>,
+    random: Random,
+    /// The journal is closed and read to its end.
+    ended: bool,
+}
+
+/// What woke the loop.
+enum Woken {
+    Read(Option<Vec<Record>>),
+    Settled(u64, Tally),
+    Due,
+    Tick,
+    Expired,
+}
+
+// === impl Delivery ===
+
+impl<D: Destination> Delivery<D> {
+    /// An exporter to `destination`.
+    pub fn new(destination: D, settings: Settings) -> Self {
+        Self { destination, settings }
+    }
+}
+
+impl<D: Destination> Exporter for Delivery<D> {
+    fn run(self: Box<Self>, feed: Feed) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(run(self.destination, self.settings, feed))
+    }
+}
+
+async fn run<D: Destination>(destination: D, settings: Settings, feed: Feed) {
+    let Feed { cursor, edge, mut drain } = feed;
+    let mut run = Run {
+        sender: Arc::new(Sender::new(destination, settings.clone(), Arc::clone(&edge))),
+        gatherer: Gatherer::new(settings.gathering),
+        random: Random::new(settings.seed),
+        window: Window::new(),
+        jobs: JoinSet::new(),
+        ended: false,
+        settings,
+        cursor,
+        edge,
+    };
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let expired = async { drain.expired().await };
+    tokio::pin!(expired);
+    while !run.is_finished() {
+        run.start_full();
+        let due = run.gatherer.due().filter(|_| run.has_room());
+        let woken = tokio::select! {
+            () = &mut expired => Woken::Expired,
+            Some(Ok((ticket, tally))) = run.jobs.join_next() => Woken::Settled(ticket, tally),
+            read = run.cursor.next(run.gatherer.room()), if run.wants_more() => Woken::Read(read),
+            () = sleep_until(due.unwrap_or_else(now)), if due.is_some() => Woken::Due,
+            _ = ticks.tick() => Woken::Tick,
+        };
+        match woken {
+            Woken::Read(Some(records)) => run.gatherer.add(records, now()),
+            Woken::Read(None) => run.ended = true,
+            Woken::Settled(ticket, tally) => run.settled(ticket, tally),
+            Woken::Due => run.start(),
+            Woken::Tick => run.show_lag(),
+            Woken::Expired => break,
+        }
+    }
+    run.show_lag();
+    // What is in flight is dropped here, and stays uncommitted.
+    run.sender.notices().stopped(run.window.len(), run.cursor.lag_bytes());
+}
+
+// === impl Run ===
+
+impl<D: Destination> Run<D> {
+    fn is_finished(&self) -> bool {
+        self.ended && self.jobs.is_empty() && self.gatherer.due().is_none()
+    }
+
+    fn has_room(&self) -> bool {
+        self.jobs.len() < self.settings.in_flight_max && self.window.bytes() < READ_AHEAD_BYTES_MAX
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.ended && self.has_room() && self.gatherer.room() > 0
+    }
+
+    /// Starts the next request if it needs no further wait.
+    fn start_full(&mut self) {
+        if self.has_room() && (self.gatherer.is_full() || (self.ended && self.gatherer.due().is_some())) {
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        let (records, bytes) = self.gatherer.take();
+        let Some(last) = records.last().map(|record| record.position) else { return };
+        let ticket = self.window.push(last, bytes);
+        let requests = request::requests(records);
+        if requests.is_empty() {
+            return self.settled(ticket, Tally::default());
+        }
+        let random = Random::new(self.random.number());
+        let sender = Arc::clone(&self.sender);
+        self.jobs.spawn(async move { (ticket, settle(&sender, requests, random).await) });
+    }
+
+    fn settled(&mut self, ticket: u64, tally: Tally) {
+        self.window.settle(ticket, tally);
+        if let Some((reached, tally)) = self.window.advance() {
+            self.edge.sent.add(tally.sent);
+            self.edge.failed.add(tally.failed);
+            self.cursor.commit(reached);
+            self.show_lag();
+        }
+    }
+
+    fn show_lag(&self) {
+        self.edge.lag_bytes.set(self.cursor.lag_bytes());
+    }
+}
+
+/// Settles a request. A panic is a fault of ours; it costs this request and is counted, but does not
+/// stop the exporter.
+async fn settle<D: Destination>(sender: &Sender<D>, requests: Vec<AnyBatch>, random: Random) -> Tally {
+    let items = requests.iter().map(|request| request.items() as u64).sum();
+    let settled = AssertUnwindSafe(sender.settle(requests, random)).catch_unwind().await;
+    settled.unwrap_or_else(|_| {
+        error!(items, "a request was lost by a fault in the exporter; please report it");
+        Tally { sent: 0, failed: items }
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an exporter owns its clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Bytes read from the journal and not yet committed, beyond which no further request is started. A
+/// request that hangs holds back those behind it no further than this.
+pub const READ_AHEAD_BYTES_MAX: usize = 32 << 20;
+
+/// How often the lag is shown while nothing else happens.
+const TICK: Duration = Duration::from_secs(1);

@@ -1,0 +1,101 @@
+//! What a destination's refusal means, and what is done about it: one table.
+//!
+//! - **In:** a gRPC status code, and the delay the destination asked for, if it did.
+//! - **Out:** an [`Action`] and the code's name.
+//! - **Guaranteed:** every code has a row; a code nobody has heard of is refused for good, because
+//!   the same bytes would meet the same answer.
+//! - **Not here:** how long to wait on our own account ([`super::backoff`]).
+
+use std::time::Duration;
+
+/// What is done about a request that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Sent again, not before `after` if the destination named a delay.
+    Retry {
+        /// The destination's own wish.
+        after: Option<Duration>,
+    },
+    /// Cut in half and sent again in parts; a single item is given up.
+    Split,
+    /// Given up, and counted.
+    GiveUp,
+}
+
+/// What a code says about the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// A passing condition.
+    Passing,
+    /// Out of resources: passing if a delay is named, else the request is too large.
+    Exhausted,
+    /// The same request will never be taken.
+    Final,
+}
+
+/// The action for a gRPC status code other than `OK`, and the code's name.
+pub fn grpc(code: i32, after: Option<Duration>) -> (Action, &'static str) {
+    let row = GRPC.iter().find(|row| row.0 == code);
+    let (name, meaning) = row.map_or(("UNASSIGNED", Meaning::Final), |row| (row.1, row.2));
+    let action = match (meaning, after) {
+        (Meaning::Passing, after) => Action::Retry { after },
+        (Meaning::Exhausted, Some(_)) => Action::Retry { after },
+        (Meaning::Exhausted, None) => Action::Split,
+        (Meaning::Final, _) => Action::GiveUp,
+    };
+    (action, name)
+}
+
+/// OTLP, *OTLP/gRPC Response*, *Failures*: the table of retryable codes.
+const GRPC: [(i32, &str, Meaning); 16] = [
+    (1, "CANCELLED", Meaning::Passing),
+    (2, "UNKNOWN", Meaning::Final),
+    (3, "INVALID_ARGUMENT", Meaning::Final),
+    (4, "DEADLINE_EXCEEDED", Meaning::Passing),
+    (5, "NOT_FOUND", Meaning::Final),
+    (6, "ALREADY_EXISTS", Meaning::Final),
+    (7, "PERMISSION_DENIED", Meaning::Final),
+    (8, "RESOURCE_EXHAUSTED", Meaning::Exhausted),
+    (9, "FAILED_PRECONDITION", Meaning::Final),
+    (10, "ABORTED", Meaning::Passing),
+    (11, "OUT_OF_RANGE", Meaning::Passing),
+    (12, "UNIMPLEMENTED", Meaning::Final),
+    (13, "INTERNAL", Meaning::Final),
+    (14, "UNAVAILABLE", Meaning::Passing),
+    (15, "DATA_LOSS", Meaning::Passing),
+    (16, "UNAUTHENTICATED", Meaning::Final),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(codes: &[i32], after: Option<Duration>, action: Action) {
+        for &code in codes {
+            assert_eq!(grpc(code, after).0, action, "code {code}");
+        }
+    }
+
+    #[test]
+    fn o_c1_passing_codes_are_sent_again() {
+        check(&[1, 4, 10, 11, 14, 15], None, Action::Retry { after: None });
+    }
+
+    #[test]
+    fn o_c2_final_codes_are_given_up_even_with_a_delay() {
+        check(&[2, 3, 5, 6, 7, 9, 12, 13, 16], None, Action::GiveUp);
+        check(&[2, 3, 5, 6, 7, 9, 12, 13, 16], Some(Duration::from_secs(1)), Action::GiveUp);
+    }
+
+    #[test]
+    fn o_c3_exhausted_waits_if_told_and_splits_if_not() {
+        let after = Some(Duration::from_secs(2));
+        check(&[8], after, Action::Retry { after });
+        check(&[8], None, Action::Split);
+    }
+
+    #[test]
+    fn codes_outside_the_table_are_given_up() {
+        check(&[17, 99, -1, i32::MAX], None, Action::GiveUp);
+    }
+}

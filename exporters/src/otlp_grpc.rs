@@ -1,0 +1,198 @@
+//! `otlp_grpc`: sends export requests as they are over gRPC.
+//!
+//! - **In:** the bytes of an export request.
+//! - **Out:** one unary call, and what came of it, by the table of [`crate::delivery::retry`].
+//! - **Guaranteed:** the bytes are sent as they came (one copy, into tonic's send buffer); the start
+//!   does not wait for the destination; an answer takes at most [`ANSWER_BYTES_MAX`] of memory, also
+//!   when it is compressed; nothing a destination says makes it panic.
+//! - **Not here:** retry, joining, order ([`crate::delivery`]).
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use pipelines::{
+    config::ConfigError,
+    consumer::{Exporter, Feed},
+};
+use proto::SignalKind;
+use tokio::time::timeout;
+use tonic::{
+    Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap,
+    transport::Endpoint,
+};
+
+use crate::delivery::{
+    self, Answer, Delivery, Destination, Refused,
+    retry::{self, Action},
+};
+
+mod channel;
+mod codec;
+mod config;
+
+pub use config::{Compression, Config, Keepalive, Secret, Tls};
+
+use channel::Guarded;
+use codec::BytesCodec;
+
+/// The exporter: a destination, and the delivery to it.
+#[derive(Debug)]
+pub struct OtlpGrpc {
+    connection: Connection,
+    delivery: delivery::Settings,
+}
+
+/// All that is needed to connect.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    endpoint: Endpoint,
+    metadata: MetadataMap,
+    compression: Option<CompressionEncoding>,
+    timeout: Duration,
+}
+
+/// A destination that speaks OTLP over gRPC.
+#[derive(Clone, Debug)]
+pub struct Client {
+    grpc: Grpc<Guarded>,
+    metadata: MetadataMap,
+    timeout: Duration,
+}
+
+/// Who speaks through a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    /// The destination, or the way to it.
+    Destination,
+    /// The destination in its trailers, or tonic, which could not read the answer.
+    Answer,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The exporter of one pipeline. `seed` makes its jitter repeatable.
+    ///
+    /// # Errors
+    /// A certificate cannot be read, or [`Config::check`] would have complained.
+    pub fn build(&self, seed: u64) -> Result<OtlpGrpc, ConfigError> {
+        let delivery = self.sending_queue.settings(&self.retry_on_failure, seed);
+        Ok(OtlpGrpc { connection: Connection::new(self)?, delivery })
+    }
+}
+
+// === impl OtlpGrpc ===
+
+impl Exporter for OtlpGrpc {
+    fn run(self: Box<Self>, feed: Feed) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::new(Delivery::new(self.connection.open(), self.delivery)).run(feed)
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Checks and reads what connecting needs. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The endpoint, a header or a certificate is wrong.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            endpoint: config.connection()?,
+            metadata: config.metadata()?,
+            compression: config.compression.encoding(),
+            timeout: config.timeout.0,
+        })
+    }
+
+    /// A client that connects on its first request. To be called inside the runtime.
+    pub fn open(self) -> Client {
+        let channel = Guarded(self.endpoint.connect_lazy());
+        // Go's gRPC server compresses its answer as the request was, whatever we accept.
+        let mut grpc = Grpc::with_origin(channel, self.endpoint.uri().clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(ANSWER_BYTES_MAX);
+        if let Some(encoding) = self.compression {
+            grpc = grpc.send_compressed(encoding);
+        }
+        Client { grpc, metadata: self.metadata, timeout: self.timeout }
+    }
+}
+
+// === impl Client ===
+
+impl Destination for Client {
+    async fn send(&self, signal: SignalKind, request: Bytes) -> Answer {
+        let call = self.clone().call(signal, request);
+        match timeout(self.timeout, call).await {
+            Ok(Ok(_)) => taken(),
+            Ok(Err((voice, status))) => Answer::Refused(refused(voice, &status)),
+            Err(_) => Answer::Refused(refused(Voice::Destination, &no_answer(self.timeout))),
+        }
+    }
+}
+
+impl Client {
+    /// One unary call: the bytes of the answer, once the trailers have said that all is well.
+    async fn call(mut self, signal: SignalKind, message: Bytes) -> Result<Bytes, (Voice, Status)> {
+        self.grpc.ready().await.map_err(|status| (Voice::Destination, status))?;
+        let codec = BytesCodec { request_bytes: message.len() };
+        let mut request = Request::new(tokio_stream::once(message));
+        *request.metadata_mut() = self.metadata;
+        request.set_timeout(self.timeout);
+        let answer = self.grpc.streaming(request, path(signal), codec).await;
+        let mut answer = answer.map_err(|status| (Voice::Destination, status))?.into_inner();
+        let unreadable = |status| (Voice::Answer, status);
+        // No message at all, and yet OK: the destination has the data.
+        let message = answer.message().await.map_err(unreadable)?.unwrap_or_default();
+        answer.trailers().await.map_err(unreadable)?;
+        Ok(message)
+    }
+}
+
+/// OTLP, *Full Success* and *Partial Success*. An answer that cannot be read is a success all the
+/// same: the status said so.
+fn taken() -> Answer {
+    Answer::Taken { rejected: 0, message: String::new() }
+}
+
+fn refused(voice: Voice, status: &Status) -> Refused {
+    let message = status.message().to_owned();
+    let (mut action, mut code) = retry::grpc(status.code() as i32, None);
+    if voice == Voice::Answer && is_over_limit(status) {
+        (action, code) = (Action::GiveUp, "ANSWER_TOO_LARGE");
+    } else if status.code() == Code::OutOfRange && status.message().contains(TONIC_TOO_LARGE) {
+        // The table says retry, but these are the words of a tonic server that will never take a
+        // message of this size.
+        action = Action::Split;
+    }
+    Refused { action, code, message }
+}
+
+/// Whether tonic stopped reading an answer at [`ANSWER_BYTES_MAX`]; it says so in no other way.
+fn is_over_limit(status: &Status) -> bool {
+    status.code() == Code::OutOfRange && status.message().contains(TONIC_TOO_LARGE)
+        || status.code() == Code::ResourceExhausted && status.message().contains(TONIC_BOMB)
+}
+
+fn no_answer(within: Duration) -> Status {
+    Status::deadline_exceeded(format!("no answer within {within:?}"))
+}
+
+fn path(signal: SignalKind) -> PathAndQuery {
+    PathAndQuery::from_static(match signal {
+        SignalKind::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        SignalKind::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        SignalKind::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    })
+}
+
+/// OTLP, *OTLP/gRPC Response*: the bound on an answer, before and after decompression.
+pub const ANSWER_BYTES_MAX: usize = 4 << 20;
+const TONIC_TOO_LARGE: &str = "message length too large";
+const TONIC_BOMB: &str = "exceeded while decompressing message";
+
+#[cfg(test)]
+mod tests;

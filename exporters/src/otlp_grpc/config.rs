@@ -1,0 +1,398 @@
+//! What users write under `otlp_grpc:` (or `otlp:`), as the OpenTelemetry Collector documents it.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use pipelines::config::{ByteSize, ConfigError, Span};
+use serde::{Deserialize, Serialize, Serializer};
+use tonic::{
+    codec::CompressionEncoding,
+    metadata::{MetadataKey, MetadataMap},
+    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
+};
+
+use crate::delivery::config::{OnFull, RetryOnFailure, SendingQueue};
+
+/// The exporter's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `host:port`, `http://host:port` or `https://host:port`.
+    pub endpoint: String,
+    /// TLS is on unless `insecure: true` or `http://` says otherwise.
+    pub tls: Tls,
+    /// How requests are compressed.
+    pub compression: Compression,
+    /// Metadata of every request. Values are secrets.
+    pub headers: BTreeMap<String, Secret>,
+    /// The time of one attempt.
+    pub timeout: Span,
+    /// HTTP/2 pings on a silent connection.
+    pub keepalive: Keepalive,
+    /// Without effect: an attempt always waits for the connection, within `timeout`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_for_ready: Option<bool>,
+    /// Without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balancer_name: Option<String>,
+    /// Without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_buffer_size: Option<u64>,
+    /// Without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_buffer_size: Option<u64>,
+    /// The exporter's place in the journal.
+    pub sending_queue: SendingQueue,
+    /// What follows a passing failure.
+    pub retry_on_failure: RetryOnFailure,
+    /// How far the exporter may lag behind, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lag_bytes: Option<ByteSize>,
+    /// What happens when it lags behind by that much.
+    pub on_full: OnFull,
+}
+
+/// `tls`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// No TLS, unless the endpoint says `https://`.
+    pub insecure: bool,
+    /// Not supported.
+    pub insecure_skip_verify: bool,
+    /// Certificates to trust, instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The same, in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+    /// Trust the system's certificates as well.
+    pub include_system_ca_certs_pool: bool,
+    /// Our own certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// The same, in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_pem: Option<String>,
+    /// Its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The same, in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_pem: Option<Secret>,
+    /// The name that the server's certificate must carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name_override: Option<String>,
+    /// Without effect below `1.3`: TLS 1.2 and 1.3 are spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<String>,
+    /// Without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_version: Option<String>,
+    /// Without effect: a safe list is built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cipher_suites: Option<Vec<String>>,
+    /// Without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve_preferences: Option<Vec<String>>,
+    /// Without effect: certificates are read at start and at reload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload_interval: Option<Span>,
+}
+
+/// `compression`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Understood by every destination.
+    #[default]
+    Gzip,
+    /// A quarter of the cost, where the destination has it.
+    Zstd,
+    /// Not supported yet.
+    Snappy,
+    /// As it is.
+    #[serde(alias = "")]
+    None,
+}
+
+/// `keepalive`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keepalive {
+    /// How long a connection with requests in flight may be silent before it is asked.
+    pub time: Span,
+    /// How long it may take to answer.
+    pub timeout: Span,
+    /// Ask idle connections as well.
+    pub permit_without_stream: bool,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+// === impl Config ===
+
+impl Config {
+    /// Every fault, with its path below the exporter.
+    pub fn check(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        errors.extend(self.uri().err());
+        errors.extend(self.tls.check().into_iter().map(|error| error.under("tls")));
+        errors.extend(self.metadata().err());
+        if self.compression == Compression::Snappy {
+            errors
+                .push(ConfigError::new("compression", "`snappy` is not supported; write gzip, zstd or none"));
+        }
+        if self.timeout.0.is_zero() {
+            errors.push(ConfigError::new("timeout", "must be longer than 0, for example 5s"));
+        }
+        if self.max_lag_bytes.is_some_and(|size| size.0 == 0) {
+            errors.push(ConfigError::new("max_lag_bytes", "must be more than 0, for example 64MiB"));
+        }
+        errors.extend(self.sending_queue.check().into_iter().map(|error| error.under("sending_queue")));
+        errors.extend(self.retry_on_failure.check().into_iter().map(|error| error.under("retry_on_failure")));
+        errors
+    }
+
+    /// Keys that are written but change nothing here.
+    pub fn without_effect(&self) -> Vec<ConfigError> {
+        let tls = &self.tls;
+        let written = [
+            ("wait_for_ready", self.wait_for_ready.is_some()),
+            ("balancer_name", self.balancer_name.is_some()),
+            ("read_buffer_size", self.read_buffer_size.is_some()),
+            ("write_buffer_size", self.write_buffer_size.is_some()),
+            ("tls.min_version", tls.min_version.is_some()),
+            ("tls.max_version", tls.max_version.is_some()),
+            ("tls.cipher_suites", tls.cipher_suites.is_some()),
+            ("tls.curve_preferences", tls.curve_preferences.is_some()),
+            ("tls.reload_interval", tls.reload_interval.is_some()),
+        ];
+        let written = written.into_iter().filter(|(_, written)| *written);
+        let mut notes: Vec<_> = written.map(|(key, _)| ConfigError::new(key, "has no effect")).collect();
+        let queue = self.sending_queue.without_effect().into_iter();
+        notes.extend(queue.map(|note| note.under("sending_queue")));
+        notes
+    }
+
+    /// Where and how to connect.
+    ///
+    /// # Errors
+    /// The endpoint cannot be read, or a certificate cannot.
+    pub(super) fn connection(&self) -> Result<Endpoint, ConfigError> {
+        let (uri, secure) = self.uri()?;
+        let keepalive = self.keepalive;
+        let mut endpoint = Endpoint::from(uri)
+            .connect_timeout(self.timeout.0)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
+            .keep_alive_timeout(keepalive.timeout.0)
+            .keep_alive_while_idle(keepalive.permit_without_stream)
+            .user_agent(USER_AGENT)
+            .map_err(|error| ConfigError::new("endpoint", error.to_string()))?;
+        if !keepalive.time.0.is_zero() {
+            endpoint = endpoint.http2_keep_alive_interval(keepalive.time.0.max(KEEPALIVE_MIN));
+        }
+        if secure {
+            let tls = self.tls.client().map_err(|error| error.under("tls"))?;
+            endpoint = endpoint.tls_config(tls).map_err(|error| ConfigError::new("tls", causes(&error)))?;
+        }
+        Ok(endpoint)
+    }
+
+    /// The metadata of every request.
+    ///
+    /// # Errors
+    /// A name or a value cannot be sent.
+    pub(super) fn metadata(&self) -> Result<MetadataMap, ConfigError> {
+        let mut metadata = MetadataMap::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
+            let wrong = |what: &str| ConfigError::new(format!("headers.{name}"), what);
+            let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
+            let key = key.map_err(|_| wrong("is not a name that gRPC can send as text"))?;
+            let value = value.0.parse().map_err(|_| wrong("holds characters that gRPC cannot send"))?;
+            metadata.insert(key, value);
+        }
+        Ok(metadata)
+    }
+
+    /// The address, and whether TLS is spoken.
+    fn uri(&self) -> Result<(http::Uri, bool), ConfigError> {
+        let wrong = |what: &str| {
+            let text = &self.endpoint;
+            ConfigError::new("endpoint", format!("`{text}` {what}; write for example tempo:4317"))
+        };
+        let text = ["dns:///", "passthrough:///"]
+            .iter()
+            .find_map(|scheme| self.endpoint.strip_prefix(scheme))
+            .unwrap_or(&self.endpoint);
+        let (secure, address) = match text.split_once("://") {
+            Some(("http", address)) => (false, address),
+            Some(("https", address)) => (true, address),
+            Some(_) => return Err(wrong("has a scheme other than http or https")),
+            None if text.starts_with("unix:") => {
+                return Err(wrong("is a Unix socket, which is not supported"));
+            }
+            None => (!self.tls.insecure, text),
+        };
+        let address = address.trim_end_matches('/');
+        if address.is_empty() {
+            return Err(ConfigError::new("endpoint", "is missing; write for example tempo:4317"));
+        }
+        let authority: http::uri::Authority = address.parse().map_err(|_| wrong("is not an address"))?;
+        if authority.port_u16().is_none() && !self.endpoint.contains("://") {
+            return Err(wrong("has no port"));
+        }
+        let scheme = if secure { "https" } else { "http" };
+        let uri = http::Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        Ok((uri.map_err(|_| wrong("is not an address"))?, secure))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            tls: Tls::default(),
+            compression: Compression::default(),
+            headers: BTreeMap::new(),
+            timeout: Span(Duration::from_secs(5)),
+            keepalive: Keepalive::default(),
+            wait_for_ready: None,
+            balancer_name: None,
+            read_buffer_size: None,
+            write_buffer_size: None,
+            sending_queue: SendingQueue::default(),
+            retry_on_failure: RetryOnFailure::default(),
+            max_lag_bytes: None,
+            on_full: OnFull::default(),
+        }
+    }
+}
+
+// === impl Tls ===
+
+impl Tls {
+    fn check(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut twice = |one: &str, other: &str, both: bool| {
+            if both {
+                errors.push(ConfigError::new(other, format!("says the same as {one}; write one of them")));
+            }
+        };
+        twice("ca_file", "ca_pem", self.ca_file.is_some() && self.ca_pem.is_some());
+        twice("cert_file", "cert_pem", self.cert_file.is_some() && self.cert_pem.is_some());
+        twice("key_file", "key_pem", self.key_file.is_some() && self.key_pem.is_some());
+        if self.insecure_skip_verify {
+            let message = "is not supported; name the certificate to trust in ca_file";
+            errors.push(ConfigError::new("insecure_skip_verify", message));
+        }
+        let certificate = self.cert_file.is_some() || self.cert_pem.is_some();
+        let key = self.key_file.is_some() || self.key_pem.is_some();
+        if certificate != key {
+            let (path, missing) =
+                if certificate { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
+            errors.push(ConfigError::new(path, format!("needs {missing} beside it")));
+        }
+        errors
+    }
+
+    fn client(&self) -> Result<ClientTlsConfig, ConfigError> {
+        let mut tls = ClientTlsConfig::new();
+        let trusted = pem("ca_file", self.ca_file.as_ref(), self.ca_pem.as_deref())?;
+        if trusted.is_none() || self.include_system_ca_certs_pool {
+            tls = tls.with_native_roots();
+        }
+        if let Some(trusted) = trusted {
+            tls = tls.ca_certificate(Certificate::from_pem(trusted));
+        }
+        let certificate = pem("cert_file", self.cert_file.as_ref(), self.cert_pem.as_deref())?;
+        let key = self.key_pem.as_ref().map(|key| key.0.as_str());
+        let key = pem("key_file", self.key_file.as_ref(), key)?;
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            tls = tls.identity(Identity::from_pem(certificate, key));
+        }
+        if let Some(name) = &self.server_name_override {
+            tls = tls.domain_name(name.as_str());
+        }
+        Ok(tls)
+    }
+}
+
+// === impl Compression ===
+
+impl Compression {
+    pub(super) fn encoding(self) -> Option<CompressionEncoding> {
+        match self {
+            Self::Gzip => Some(CompressionEncoding::Gzip),
+            Self::Zstd => Some(CompressionEncoding::Zstd),
+            Self::Snappy | Self::None => None,
+        }
+    }
+}
+
+// === impl Keepalive ===
+
+impl Default for Keepalive {
+    /// On, unlike in the Collector: a connection that went silent would otherwise hold up every
+    /// attempt until the kernel gives up, a quarter of an hour later. Pings go out only while a
+    /// request waits, so a server that limits pings has no cause to object.
+    fn default() -> Self {
+        Self {
+            time: Span(Duration::from_secs(30)),
+            timeout: Span(Duration::from_secs(10)),
+            permit_without_stream: false,
+        }
+    }
+}
+
+// === impl Secret ===
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(REDACTED)
+    }
+}
+
+/// A PEM text, out of a file or the configuration itself.
+fn pem(path: &str, file: Option<&PathBuf>, text: Option<&str>) -> Result<Option<Vec<u8>>, ConfigError> {
+    let Some(file) = file else { return Ok(text.map(|text| text.as_bytes().to_vec())) };
+    let read = std::fs::read(file);
+    read.map(Some)
+        .map_err(|error| ConfigError::new(path, format!("`{}` cannot be read: {error}", file.display())))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+const REDACTED: &str = "[REDACTED]";
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+const FRAME_BYTES_MAX: u32 = 1 << 20;
+/// As in gRPC's Go client: more frequent pings are taken for an attack.
+const KEEPALIVE_MIN: Duration = Duration::from_secs(10);
+const USER_AGENT: &str = concat!("phasor/", env!("CARGO_PKG_VERSION"));
