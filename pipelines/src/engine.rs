@@ -1,8 +1,13 @@
 //! From a configuration to running pipelines.
 //!
-//! Read in this order: [`graph`] (names become a checked order), [`edge`] (what is counted),
-//! [`drain`] (how it stops).
+//! Read in this order: [`graph`] (names become a checked order), [`inlet`] (the way of a batch into the
+//! journal), [`edge`] (what is counted), `fold` (what drives an aggregator) with `saved` (what its snapshot
+//! holds), [`run`] (start and stop), [`drain`] (the signal to stop).
 
 pub mod drain;
 pub mod edge;
+mod fold;
 pub mod graph;
+pub mod inlet;
+pub mod run;
+mod saved;

@@ -354,6 +354,21 @@ impl Position {
     }
 }
 
+// === impl Position ===
+
+impl Position {
+    /// For a snapshot, which keeps it inside the state.
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.items) << 64 | u128::from(self.bytes)).to_le_bytes()
+    }
+
+    /// What [`Position::to_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_le_bytes(bytes);
+        Self { bytes: both as u64, items: (both >> 64) as u64 }
+    }
+}
+
 /// What a record costs beside its payload, in memory and in every lag budget: bounds hold for many
 /// small records too.
 pub const RECORD_COST: u64 = 64;

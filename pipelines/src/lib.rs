@@ -18,4 +18,6 @@ pub mod processor;
 pub mod processors;
 pub mod refusal;
 pub mod snapshot;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;

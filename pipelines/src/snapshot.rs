@@ -1,1 +1,282 @@
-//! State and position, saved together.
+//! The saved state of an aggregator, in one of two slots.
+//!
+//! ```text
+//! slot file: magic "PHSN" | version u32 | crc-32 u32 | generation u64 | fingerprint u64
+//!            | state length u64 | state
+//! ```
+//!
+//! Numbers are little-endian; the checksum covers everything behind it. A save goes to the slot that does not hold
+//! the newest valid snapshot, so that a crash in the middle of it leaves the other one whole.
+//!
+//! - **Guaranteed:** [`Snapshots::load`] gives the newest snapshot whose save returned `Ok`, or one whose save was
+//!   cut off right before it could say so. Space once taken by a slot is kept, so that a full disk does not stop a
+//!   state of the same size from being saved.
+//! - **Not here:** what the state means (positions are part of it), and when it is saved.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FallocateFlags, fallocate};
+use thiserror::Error;
+
+/// The two slots of one aggregator.
+#[derive(Debug)]
+pub struct Snapshots {
+    slots: [Slot; 2],
+}
+
+/// A state as it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What the state means; see [`crate::consumer::Aggregator::fingerprint`].
+    pub fingerprint: u64,
+    /// What was given to [`Snapshots::save`].
+    pub state: Vec<u8>,
+}
+
+/// Why there are no snapshots.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// The file system says no.
+    #[error("{path}")]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A newer version of this program has written it. It is left as it is.
+    #[error(
+        "{path} was written by another version of phasor (snapshot format {found}, this one reads {VERSION}); \
+         use the version that wrote it, or another data directory"
+    )]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+}
+
+#[derive(Debug)]
+struct Slot {
+    path: PathBuf,
+    file: File,
+    /// Of the valid snapshot it holds; zero if it holds none.
+    generation: u64,
+}
+
+// === impl Snapshots ===
+
+impl Snapshots {
+    /// Opens or makes the slots of the aggregator `name` in `directory`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`]. Damaged slots are no error: they count as empty.
+    pub fn open(directory: &Path, name: &str) -> Result<Self, SnapshotError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SnapshotError::Io { path, source }
+        };
+        fs::create_dir_all(directory).map_err(at(directory))?;
+        let slots = [Slot::open(directory, name, 'a')?, Slot::open(directory, name, 'b')?];
+        // The names of the files must outlive a power cut too.
+        File::open(directory).and_then(|folder| folder.sync_all()).map_err(at(directory))?;
+        Ok(Self { slots })
+    }
+
+    /// The newest valid snapshot, if there is one.
+    pub fn load(&self) -> Option<Snapshot> {
+        let newest = self.newest();
+        [newest, 1 - newest]
+            .into_iter()
+            .find_map(|slot| self.slots[slot].read().ok().flatten().map(|(_, found)| found))
+    }
+
+    /// Saves a state. Blocking.
+    ///
+    /// # Errors
+    /// The state is not on disk; the snapshot before it still is.
+    pub fn save(&mut self, fingerprint: u64, state: &[u8]) -> Result<(), SnapshotError> {
+        let generation = self.slots.iter().map(|slot| slot.generation).max().unwrap_or_default() + 1;
+        let older = 1 - self.newest();
+        let slot = &mut self.slots[older];
+        slot.write(generation, fingerprint, state)
+            .map_err(|source| SnapshotError::Io { path: slot.path.clone(), source })
+    }
+
+    fn newest(&self) -> usize {
+        usize::from(self.slots[1].generation > self.slots[0].generation)
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn open(directory: &Path, name: &str, letter: char) -> Result<Self, SnapshotError> {
+        let path = directory.join(format!("{name}.{letter}"));
+        let io = |source| SnapshotError::Io { path: path.clone(), source };
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        let mut slot = Self { path: path.clone(), file, generation: 0 };
+        if let Some(found) = slot.version().map_err(io)?.filter(|version| *version != VERSION) {
+            return Err(SnapshotError::Version { path, found });
+        }
+        slot.generation = slot.read().map_err(io)?.map_or(0, |(generation, _)| generation);
+        Ok(slot)
+    }
+
+    /// The format version, if the file begins like a snapshot.
+    fn version(&self) -> io::Result<Option<u32>> {
+        let mut start = [0; 8];
+        match self.file.read_exact_at(&mut start, 0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let version = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
+        Ok((start[..4] == MAGIC).then_some(version))
+    }
+
+    fn read(&self) -> io::Result<Option<(u64, Snapshot)>> {
+        let mut bytes = Vec::new();
+        let mut file = &self.file;
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(decode(&bytes))
+    }
+
+    fn write(&mut self, generation: u64, fingerprint: u64, state: &[u8]) -> io::Result<()> {
+        let bytes = encode(generation, fingerprint, state);
+        // From here until the sync the slot holds nothing, and says so if the write fails halfway.
+        self.generation = 0;
+        let length = bytes.len() as u64;
+        if self.file.metadata()?.len() < length {
+            // Where the file system cannot reserve, the write below finds out whether there is room.
+            let _ = fallocate(&self.file, FallocateFlags::empty(), 0, length);
+        }
+        self.file.write_all_at(&bytes, 0)?;
+        self.file.sync_data()?;
+        self.generation = generation;
+        Ok(())
+    }
+}
+
+fn encode(generation: u64, fingerprint: u64, state: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    for number in [generation, fingerprint, state.len() as u64] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend_from_slice(state);
+    let crc = crc32fast::hash(&bytes[CRC_END..]);
+    bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// Nothing for anything but a whole snapshot. Bytes behind it are what an older, longer one has left.
+fn decode(bytes: &[u8]) -> Option<(u64, Snapshot)> {
+    let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let crc = u32::from_le_bytes(*bytes.get(CRC_END - 4..)?.first_chunk()?);
+    let length = usize::try_from(number(HEADER_BYTES - 8)?).ok()?;
+    let end = HEADER_BYTES.checked_add(length)?;
+    let covered = bytes.get(CRC_END..end)?;
+    if !bytes.starts_with(&MAGIC) || crc32fast::hash(covered) != crc {
+        return None;
+    }
+    let snapshot = Snapshot { fingerprint: number(CRC_END + 8)?, state: bytes[HEADER_BYTES..end].to_vec() };
+    Some((number(CRC_END)?, snapshot))
+}
+
+const MAGIC: [u8; 4] = *b"PHSN";
+/// The format above. Another number is refused, and the file left as it is.
+const VERSION: u32 = 1;
+/// Where the checksum ends and what it covers begins.
+const CRC_END: usize = 12;
+const HEADER_BYTES: usize = CRC_END + 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path) -> Snapshots {
+        Snapshots::open(folder, "test").unwrap()
+    }
+
+    fn saved(number: u64) -> Snapshot {
+        let state = format!("state {number}").repeat(20 - number as usize).into_bytes();
+        Snapshot { fingerprint: 7, state }
+    }
+
+    fn save(snapshots: &mut Snapshots, number: u64) {
+        let Snapshot { fingerprint, state } = saved(number);
+        snapshots.save(fingerprint, &state).unwrap();
+    }
+
+    #[test]
+    fn the_newest_is_loaded_also_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(open(folder.path()).load(), None);
+        for number in 1..6 {
+            let mut snapshots = open(folder.path());
+            save(&mut snapshots, number);
+            assert_eq!(snapshots.load(), Some(saved(number)));
+            assert_eq!(open(folder.path()).load(), Some(saved(number)));
+        }
+    }
+
+    #[test]
+    fn a_torn_save_leaves_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut snapshots = open(folder.path());
+        save(&mut snapshots, 1);
+        save(&mut snapshots, 2);
+        let torn = folder.path().join("test.a");
+        let whole = fs::read(&torn).unwrap();
+        // The second save went to slot a or b; tear both in turn, at every length.
+        for name in ["test.a", "test.b"] {
+            let path = folder.path().join(name);
+            let bytes = fs::read(&path).unwrap();
+            for cut in 0..bytes.len() {
+                fs::write(&path, &bytes[..cut]).unwrap();
+                let found = open(folder.path()).load().expect("the other slot is whole");
+                assert!(found == saved(1) || found == saved(2));
+            }
+            fs::write(&path, &bytes).unwrap();
+        }
+        assert_eq!(fs::read(&torn).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_seen() {
+        let bytes = encode(3, 7, b"the state");
+        assert!(decode(&bytes).is_some());
+        for bit in (0..bytes.len() * 8).filter(|bit| !(32..64).contains(bit)) {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(&flipped), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        save(&mut open(folder.path()), 1);
+        let path = folder.path().join("test.b");
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.is_empty() {
+            bytes = encode(1, 7, b"x");
+        }
+        bytes[4] = 99;
+        fs::write(&path, &bytes).unwrap();
+        let error = Snapshots::open(folder.path(), "test").unwrap_err();
+        assert!(error.to_string().contains("snapshot format 99"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+}

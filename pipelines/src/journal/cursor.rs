@@ -49,6 +49,11 @@ impl Cursor {
         self.look(|slot, _| slot.read)
     }
 
+    /// The end of the pipeline as it is now.
+    pub fn end(&self) -> Position {
+        self.look(|_, end| end)
+    }
+
     /// The end the pipeline had when the journal was opened: what a replay must reach.
     pub fn recovered_end(&self) -> Position {
         let state = self.shared.lock();
