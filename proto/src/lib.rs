@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod encode;
+pub mod response;
 pub mod rewrite;
 pub mod schema;
 #[cfg(any(test, feature = "testing"))]

@@ -1,4 +1,4 @@
-//! Changing batches: leave items out, join, cut.
+//! Changing batches: leave items out, edit attributes, join, cut.
 //!
 //! - **In:** batches, so all bytes have passed the gate.
 //! - **Out:** batches. What is not changed is copied byte for byte, unknown fields too; what changes
@@ -12,24 +12,21 @@
 //!                                           patch at level 2         all messages around it are rewritten
 //! ```
 
+mod edit;
 mod retain;
 mod splice;
+mod split;
 
-use crate::{
-    batch::{Batch, Signal},
-    rewrite::retain::retain,
-};
+pub use edit::Edit;
+pub use split::split;
+
+use crate::batch::{Batch, Signal};
 
 /// The batch without the items at these places (ascending, counted over the whole batch). Empty if
 /// none is left.
 pub(crate) fn without<S: Signal>(batch: &Batch<S>, places: &[usize]) -> Batch<S> {
-    let mut places = places.iter().peekable();
-    let mut place = 0;
-    let kept = retain(batch, &mut |_| {
-        let gone = places.next_if(|next| **next == place).is_some();
-        place += 1;
-        !gone
-    });
+    let mut places = places.iter().copied().peekable();
+    let kept = batch.retain_places(|place| places.next_if_eq(&place).is_none());
     kept.unwrap_or_else(|| Batch::trusted(bytes::Bytes::new(), 0))
 }
 
@@ -43,3 +40,6 @@ pub fn concat<S: Signal>(batches: &[Batch<S>]) -> Batch<S> {
     batches.iter().for_each(|batch| bytes.extend_from_slice(batch.bytes()));
     Batch::trusted(bytes.into(), batches.iter().map(Batch::items).sum())
 }
+
+#[cfg(test)]
+mod tests;

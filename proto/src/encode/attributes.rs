@@ -3,7 +3,7 @@
 use crate::{
     schema::{any_value, array_value, key_value, key_value_list},
     validate::VALUE_DEPTH_MAX,
-    view::Value,
+    view::{PairView, Value},
     wire::Writer,
 };
 
@@ -68,6 +68,16 @@ impl<'w> AttributesWriter<'w> {
     /// Adds a map.
     pub fn map(&mut self, key: &str, fill: impl FnOnce(&mut AttributesWriter<'_>)) -> &mut Self {
         self.pair(key, |out, depth| write_map(out, depth, fill))
+    }
+
+    /// Adds an attribute of another list, byte for byte.
+    pub fn copy(&mut self, pair: PairView<'_>) -> &mut Self {
+        if self.depth == 1 {
+            self.out.bytes(self.number, pair.bytes());
+            return self;
+        }
+        // Deeper than it came from, so its own depth must be counted anew.
+        self.value(pair.key(), pair.value())
     }
 
     fn pair(&mut self, key: &str, value: impl FnOnce(&mut Writer, u32)) -> &mut Self {

@@ -1,16 +1,17 @@
 //! Leaving items out.
 
 use crate::{
-    batch::{Batch, Logs, Signal, Traces},
+    batch::{Batch, Logs, Metrics, Signal, Traces},
     rewrite::splice::{Patch, splice},
     schema::{Kind, Message},
-    view::{LogRecordView, SpanView, View},
+    view::{LogRecordView, MetricView, SpanView, View},
     wire::{Fields, Payload},
 };
 
-/// The walk over a batch: what stays is asked once for each item, in order.
+/// The walk over a batch. `keep` is asked once for each envelope and item, in order, the outer before
+/// the inner.
 struct Walk<'k> {
-    keep: &'k mut dyn FnMut(&[u8]) -> bool,
+    keep: &'k mut dyn FnMut(Message, &[u8]) -> bool,
     patches: Vec<Patch>,
     kept: usize,
 }
@@ -20,19 +21,39 @@ struct Walk<'k> {
 impl Batch<Traces> {
     /// Leaves out the spans for which `keep` is false; none if no span is left.
     pub fn retain_spans(&self, mut keep: impl FnMut(SpanView<'_>) -> bool) -> Option<Self> {
-        retain(self, &mut |span| keep(SpanView::read(span)))
+        retain(self, &mut |message, bytes| message != Message::Span || keep(SpanView::read(bytes)))
+    }
+}
+
+impl Batch<Metrics> {
+    /// Leaves out the metrics for which `keep` is false; none if no data point is left.
+    pub fn retain_metrics(&self, mut keep: impl FnMut(MetricView<'_>) -> bool) -> Option<Self> {
+        retain(self, &mut |message, bytes| message != Message::Metric || keep(MetricView::read(bytes)))
     }
 }
 
 impl Batch<Logs> {
     /// Leaves out the log records for which `keep` is false; none if no record is left.
     pub fn retain_log_records(&self, mut keep: impl FnMut(LogRecordView<'_>) -> bool) -> Option<Self> {
-        retain(self, &mut |record| keep(LogRecordView::read(record)))
+        retain(self, &mut |message, bytes| message != Message::LogRecord || keep(LogRecordView::read(bytes)))
     }
 }
 
-/// Leaves out items by their bytes; none if there were items and all are gone.
-pub(super) fn retain<S: Signal>(batch: &Batch<S>, keep: &mut dyn FnMut(&[u8]) -> bool) -> Option<Batch<S>> {
+impl<S: Signal> Batch<S> {
+    /// Leaves out items by their place, counted over the whole batch from 0; none if none is left.
+    pub fn retain_places(&self, mut keep: impl FnMut(usize) -> bool) -> Option<Self> {
+        let mut place = 0;
+        retain(self, &mut |message, _| {
+            let item = message.is_item();
+            let stays = !item || keep(place);
+            place += usize::from(item);
+            stays
+        })
+    }
+}
+
+/// Leaves out items and envelopes by their bytes; none if something went and no item is left.
+fn retain<S: Signal>(batch: &Batch<S>, keep: &mut dyn FnMut(Message, &[u8]) -> bool) -> Option<Batch<S>> {
     let mut walk = Walk { keep, patches: Vec::new(), kept: 0 };
     walk.envelope(Message::request(S::KIND), batch.bytes(), 0, 0);
     if walk.patches.is_empty() {
@@ -57,16 +78,18 @@ impl Walk<'_> {
             else {
                 continue;
             };
+            if !child.is_item() && !child.is_envelope() {
+                continue;
+            }
             let mark = self.patches.len();
-            let gone = if child.is_item() {
-                let keep = (self.keep)(payload);
-                self.kept += usize::from(keep);
-                !keep
-            } else {
-                child.is_envelope()
-                    && self.envelope(child, payload, base + field.end - payload.len(), level + 1)
-            };
-            if gone {
+            let mut stays = (self.keep)(child, payload);
+            if child.is_item() {
+                self.kept += usize::from(stays);
+            } else if stays {
+                let inner = base + field.end - payload.len();
+                stays = !self.envelope(child, payload, inner, level + 1);
+            }
+            if !stays {
                 lost = true;
                 self.patches.truncate(mark);
                 let (start, end) = (base + field.start, base + field.end);

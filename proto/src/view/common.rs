@@ -54,6 +54,12 @@ pub struct Attributes<'a> {
     number: u32,
 }
 
+/// One attribute as it lies in the request.
+#[derive(Clone, Copy, Debug)]
+pub struct PairView<'a> {
+    bytes: &'a [u8],
+}
+
 /// Who sent the data.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceView<'a> {
@@ -218,6 +224,16 @@ impl<'a> Attributes<'a> {
         Self { bytes: extent.of(bytes), number }
     }
 
+    pub(crate) fn of(bytes: &'a [u8], number: u32) -> Self {
+        Self { bytes, number }
+    }
+
+    /// The pairs as they lie in the request, to be copied by
+    /// [`AttributesWriter::copy`](crate::encode::AttributesWriter::copy).
+    pub fn pairs(self) -> Repeated<'a, PairView<'a>> {
+        Repeated::new(self.bytes, self.number)
+    }
+
     /// The pairs, in order.
     #[inline]
     pub fn iter(self) -> Pairs<'a> {
@@ -282,6 +298,31 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 impl FusedIterator for Pairs<'_> {}
+
+// === impl PairView ===
+
+impl<'a> PairView<'a> {
+    /// The key.
+    pub fn key(self) -> &'a str {
+        text(pair_of(self.bytes).0)
+    }
+
+    /// The value.
+    pub fn value(self) -> Value<'a> {
+        Value::read(pair_of(self.bytes).1)
+    }
+
+    /// The whole `KeyValue`.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+impl<'a> View<'a> for PairView<'a> {
+    fn read(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+}
 
 // === impl ResourceView ===
 
