@@ -8,6 +8,7 @@
 //! - **Not here:** choosing ids: an all-zero trace or span id of a span is a fault of the caller.
 //!
 //! ```
+//! # extern crate phasor_proto as proto;
 //! let batch = proto::encode::traces(|request| {
 //!     request.resource(
 //!         |resource| { resource.str("service.name", "phasor"); },

@@ -7,16 +7,35 @@
 //!
 //! **Not here:** sockets, async, clocks. Outside `generated/` no prost and no tonic.
 
-pub mod batch;
-pub mod encode;
-pub mod response;
-pub mod rewrite;
+// In reading order; the empty lines keep rustfmt from sorting them.
+pub mod wire;
+
 pub mod schema;
+
+pub mod validate;
+
+pub mod batch;
+
+pub mod view;
+
+pub mod rewrite;
+
+pub mod encode;
+
+pub mod response;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod validate;
-pub mod view;
-pub mod wire;
 
 pub use batch::{AnyBatch, Batch, Logs, Metrics, Signal, SignalKind, Traces};
 pub use validate::{Malformed, Rejected, Validated, validate};
+
+/// The phase store's own protocol, `phasor.phases.v1`, as tonic and prost write it. Generated from
+/// `phasor/phases/v1/phases.proto` and committed; the test `generated` compares.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all, reason = "generated")]
+pub mod phases {
+    include!("generated/phasor.phases.v1.rs");
+
+    /// The compiled `.proto` files with all they import, for gRPC reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/phases.bin");
+}

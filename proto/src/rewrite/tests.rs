@@ -146,7 +146,7 @@ fn joined_batches_hold_all_items_in_order() {
     let joined = concat(&[one.clone(), two.clone()]);
     check(&joined);
     assert_eq!(names(&joined), [names(&one), names(&two)].concat());
-    assert_eq!(concat(&[one.clone()]).bytes().as_ptr(), one.bytes().as_ptr());
+    assert_eq!(concat(std::slice::from_ref(&one)).bytes().as_ptr(), one.bytes().as_ptr());
     assert_eq!(concat::<Traces>(&[]).items(), 0);
 }
 
