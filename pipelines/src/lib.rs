@@ -14,6 +14,7 @@ pub mod connectors;
 pub mod consumer;
 pub mod engine;
 pub mod journal;
+pub mod memory;
 pub mod processor;
 pub mod processors;
 pub mod refusal;

@@ -1,0 +1,167 @@
+//! Exemplars in fixed storage: one slot per histogram bucket, so that nothing can pile up.
+//!
+//! - **Guaranteed:** at most one exemplar per bucket, at most as many as buckets; a slot is given anew by the
+//!   first candidate of a later arrival, so within one batch each slot is written once.
+//! - **Not here:** whether a trace was kept (see [`kept`] for what `tracestate` says) and how long exemplars
+//!   are shown: that is the exporter's, by clock.
+
+use crate::{
+    connectors::state::{Reader, Writer},
+    consumer::RestoreError,
+    time::UnixNanos,
+};
+
+/// The exemplars of one series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Exemplars {
+    slots: Vec<Exemplar>,
+}
+
+/// A measurement that leads to a trace.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Exemplar {
+    pub(crate) origin: Origin,
+    pub(crate) value: f64,
+    /// When it arrived. Arrival times of a series only grow, as Prometheus wants them.
+    pub(crate) time: UnixNanos,
+    /// The attribute `task.id`; empty without one. At most [`TASK_ID_BYTES_MAX`].
+    pub(crate) task_id: String,
+    bucket: u16,
+}
+
+/// The span an exemplar leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) trace_id: [u8; 16],
+    pub(crate) span_id: [u8; 8],
+}
+
+// === impl Exemplars ===
+
+impl Exemplars {
+    /// Whether the bucket would take a candidate that arrived at `now`.
+    pub(crate) fn wants(&self, bucket: u16, now: UnixNanos) -> bool {
+        self.slot(bucket).is_none_or(|slot| self.slots[slot].time != now)
+    }
+
+    /// Gives the bucket's slot to this candidate. A task id too long to be shown is left out.
+    pub(crate) fn put(&mut self, bucket: u16, now: UnixNanos, origin: Origin, value: f64, task_id: &str) {
+        let slot = self.slot(bucket).unwrap_or_else(|| {
+            let empty = Exemplar { origin, value, time: now, task_id: String::new(), bucket };
+            self.slots.push(empty);
+            self.slots.len() - 1
+        });
+        let slot = &mut self.slots[slot];
+        (slot.origin, slot.value, slot.time) = (origin, value, now);
+        slot.task_id.clear();
+        if task_id.len() <= TASK_ID_BYTES_MAX {
+            slot.task_id.push_str(task_id);
+        }
+    }
+
+    /// How many slots are in use.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether a candidate for this bucket would take a slot more.
+    pub(crate) fn grows(&self, bucket: u16) -> bool {
+        self.slot(bucket).is_none()
+    }
+
+    /// All of them, in the order their slots were first taken.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Exemplar> {
+        self.slots.iter()
+    }
+
+    /// At most `max` of them, the newest.
+    pub(crate) fn newest(&self, max: usize) -> Vec<&Exemplar> {
+        let mut all: Vec<_> = self.slots.iter().collect();
+        all.sort_by_key(|exemplar| std::cmp::Reverse(exemplar.time));
+        all.truncate(max);
+        all
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer<'_>) {
+        out.number(self.slots.len() as u64);
+        for slot in &self.slots {
+            out.number(u64::from(slot.bucket));
+            out.fixed(&slot.origin.trace_id);
+            out.fixed(&slot.origin.span_id);
+            out.double(slot.value);
+            out.number(slot.time.0);
+            out.bytes(slot.task_id.as_bytes());
+        }
+    }
+
+    /// Reads back what [`save`](Self::save) wrote, for a series of `buckets` buckets. `bucket_of` tells where a
+    /// value belongs: an exemplar on another bucket would break the exposition.
+    pub(crate) fn restore(
+        from: &mut Reader<'_>,
+        buckets: usize,
+        bucket_of: impl Fn(f64) -> Option<usize>,
+    ) -> Result<Self, RestoreError> {
+        let count = from.index()?;
+        if count > buckets {
+            return Err(RestoreError("a series has more exemplars than buckets"));
+        }
+        let mut exemplars = Self::default();
+        for _ in 0..count {
+            let bucket = from.index()?;
+            let origin = Origin { trace_id: from.fixed()?, span_id: from.fixed()? };
+            let value = from.double()?;
+            let time = UnixNanos(from.number()?);
+            let task_id = from.text()?;
+            if bucket >= buckets || bucket_of(value) != Some(bucket) {
+                return Err(RestoreError("an exemplar lies outside its bucket"));
+            }
+            let bucket = u16::try_from(bucket).map_err(|_| RestoreError("a bucket index does not fit"))?;
+            exemplars.put(bucket, time, origin, value, task_id);
+        }
+        Ok(exemplars)
+    }
+
+    fn slot(&self, bucket: u16) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.bucket == bucket)
+    }
+}
+
+/// Whether a span with this `tracestate` was kept, so that an exemplar may lead to it. An exported span counts
+/// as kept unless its sampling threshold says otherwise (OpenTelemetry, *TraceState: Probability Sampling*:
+/// kept if the randomness `rv` is not below the threshold `th`). Anything unreadable says nothing.
+pub(crate) fn kept(trace_state: &str, trace_id: &[u8; 16]) -> bool {
+    if trace_state.is_empty() {
+        return true;
+    }
+    let Some(ours) = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot=")) else {
+        return true;
+    };
+    let field = |name: &str| ours.split(';').find_map(|field| field.strip_prefix(name)?.strip_prefix(':'));
+    let Some(threshold) = field("th").and_then(fraction) else { return true };
+    let random = field("rv")
+        .filter(|text| text.len() == FRACTION_DIGITS)
+        .and_then(fraction)
+        .unwrap_or_else(|| trace_id[9..].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)));
+    random >= threshold
+}
+
+/// Up to 14 hexadecimal digits; digits left out at the end are zeros.
+fn fraction(text: &str) -> Option<u64> {
+    if text.is_empty() || text.len() > FRACTION_DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let value = u64::from_str_radix(text, 16).ok()?;
+    Some(value << (4 * (FRACTION_DIGITS - text.len())))
+}
+
+const FRACTION_DIGITS: usize = 14;
+
+/// OpenMetrics allows an exemplar 128 characters, names and values together: `trace_id` 8 + 32, `span_id`
+/// 7 + 16, `task_id` 7, which leaves these. Counted in bytes, so that memory is bounded by it too.
+pub(crate) const TASK_ID_BYTES_MAX: usize = 58;
+
+/// What one slot holds at most.
+pub(crate) const SLOT_BYTES_MAX: usize = size_of::<Exemplar>() + TASK_ID_BYTES_MAX;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+use super::*;
+
+const ORIGIN: Origin = Origin { trace_id: [1; 16], span_id: [2; 8] };
+
+#[test]
+fn a_slot_is_given_anew_only_to_a_later_arrival() {
+    let mut exemplars = Exemplars::default();
+    exemplars.put(3, UnixNanos(10), ORIGIN, 1.0, "a");
+    assert!(!exemplars.wants(3, UnixNanos(10)));
+    assert!(exemplars.wants(3, UnixNanos(11)) && exemplars.wants(4, UnixNanos(10)));
+    exemplars.put(3, UnixNanos(11), ORIGIN, 2.0, "");
+    let slots: Vec<_> = exemplars.iter().map(|slot| (slot.value, slot.task_id.as_str())).collect();
+    assert_eq!(slots, [(2.0, "")]);
+}
+
+#[test]
+fn a_task_id_that_would_not_fit_into_openmetrics_is_left_out() {
+    for (length, kept) in [(TASK_ID_BYTES_MAX, true), (TASK_ID_BYTES_MAX + 1, false)] {
+        let mut exemplars = Exemplars::default();
+        exemplars.put(0, UnixNanos(1), ORIGIN, 1.0, &"x".repeat(length));
+        assert_eq!(!exemplars.slots[0].task_id.is_empty(), kept, "{length}");
+    }
+}
+
+#[test]
+fn the_sampling_threshold_says_whether_a_trace_was_kept() {
+    let high = [0xff; 16];
+    let low = [0; 16];
+    for (state, trace, expected) in [
+        ("", low, true),
+        ("vendor=x", low, true),
+        ("ot=th:0", low, true),
+        ("ot=th:8", low, false),
+        ("ot=th:8", high, true),
+        ("a=b,ot=rv:ffffffffffffff;th:c", low, true),
+        (" ot=th:c;rv:00000000000001", high, false),
+        ("ot=th:xyz", low, true),
+        ("ot=th:8;rv:short", low, false),
+        ("ot=", low, true),
+        ("ot=th:123456789abcdef", low, true),
+    ] {
+        assert_eq!(kept(state, &trace), expected, "{state}");
+    }
+}
