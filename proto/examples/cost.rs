@@ -1,0 +1,34 @@
+//! The work that `valgrind --tool=callgrind` counts: 100 spans of 10 attributes a request.
+//!
+//! `cost gate N` validates N requests, `cost views N` reads every span's fields and attributes,
+//! `cost none N` does neither. The difference of two runs, divided by 100 N, is instructions a span.
+
+use std::{env, hint::black_box};
+
+use phasor_proto::{Traces, testing::sample, validate};
+
+fn main() {
+    let work = env::args().nth(1).unwrap_or_default();
+    let rounds: usize = env::args().nth(2).and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
+    let batch = sample::traces(100, 10, 1);
+    for _ in 0..rounds {
+        match work.as_str() {
+            "gate" => drop(black_box(validate::<Traces>(black_box(batch.bytes().clone())))),
+            "views" => {
+                let scopes = batch.view().resource_spans().flat_map(|resource| resource.scope_spans());
+                for span in scopes.flat_map(|scope| scope.spans()) {
+                    black_box((span.name(), span.attributes().find("queue.seconds")));
+                }
+            }
+            "attributes" => {
+                let scopes = batch.view().resource_spans().flat_map(|resource| resource.scope_spans());
+                for span in scopes.flat_map(|scope| scope.spans()) {
+                    span.attributes().iter().for_each(|pair| {
+                        black_box(pair);
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
