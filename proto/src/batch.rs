@@ -1,6 +1,6 @@
 //! Validated bytes with their item counts.
 //!
-//! - **In:** only [`crate::validate`] and this crate's own writers make a [`Batch`].
+//! - **In:** only [`fn@crate::validate`] and this crate's own writers make a [`Batch`].
 //! - **Guaranteed:** the bytes are a well-formed export request of the signal `S`; `items` is the
 //!   number of spans, data points or log records in them.
 

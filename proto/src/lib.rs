@@ -1,7 +1,7 @@
 //! What the bytes mean: OTLP read in place, checked once, and written anew only where it changes.
 //!
 //! Read in this order: [`wire`] (protobuf's framing), [`schema`] (OTLP's messages as one table),
-//! [`validate`] (the gate), [`batch`] (what the gate hands out), [`view`] (reading without a copy),
+//! [`mod@validate`] (the gate), [`batch`] (what the gate hands out), [`view`] (reading without a copy),
 //! [`rewrite`] (changing, joining, cutting), [`encode`] (what we emit ourselves), [`response`] (what
 //! we answer), [`phases`] (the phase store's own protocol, generated).
 //!

@@ -25,17 +25,17 @@ pub(crate) fn assert_shown(batch: &AnyBatch) {
     let bytes = batch.bytes().clone();
     match batch {
         AnyBatch::Traces(batch) => {
-            let oracle = ExportTraceServiceRequest::decode(bytes).unwrap();
+            let oracle = ExportTraceServiceRequest::decode(bytes).expect("prost reads a batch");
             let spans: Vec<_> = batch.view().resource_spans().map(resource_spans).collect();
             assert_eq!(format!("{spans:?}"), format!("{:?}", normal_traces(oracle)));
         }
         AnyBatch::Metrics(batch) => {
-            let oracle = ExportMetricsServiceRequest::decode(bytes).unwrap();
+            let oracle = ExportMetricsServiceRequest::decode(bytes).expect("prost reads a batch");
             let metrics: Vec<_> = batch.view().resource_metrics().map(resource_metrics).collect();
             assert_eq!(format!("{metrics:?}"), format!("{:?}", normal_metrics(oracle)));
         }
         AnyBatch::Logs(batch) => {
-            let oracle = ExportLogsServiceRequest::decode(bytes).unwrap();
+            let oracle = ExportLogsServiceRequest::decode(bytes).expect("prost reads a batch");
             let logs: Vec<_> = batch.view().resource_logs().map(resource_logs).collect();
             assert_eq!(format!("{logs:?}"), format!("{:?}", normal_logs(oracle)));
         }

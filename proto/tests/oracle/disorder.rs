@@ -28,7 +28,7 @@ pub(crate) fn disorder(message: Message, bytes: &[u8], level: u64, random: &mut 
             }
             (Some(Kind::Fixed64s), Payload::Len(packed)) if random.below(level) == 0 => {
                 for chunk in packed.chunks_exact(8) {
-                    out.fixed64(field.number, u64::from_le_bytes(chunk.try_into().unwrap()));
+                    out.fixed64(field.number, u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
                 }
                 out.bytes(field.number, &[]);
             }
