@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
+mod text;
+
 /// What the user writes under `debug:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -54,6 +56,7 @@ pub enum Verbosity {
 #[derive(Debug)]
 pub struct Debug {
     id: ComponentId,
+    config: Config,
     second: Second,
 }
 
@@ -85,7 +88,7 @@ impl Config {
 
     /// The exporter of one pipeline.
     pub fn build(&self, id: &ComponentId) -> Debug {
-        Debug { id: id.clone(), second: Second::default() }
+        Debug { id: id.clone(), config: self.clone(), second: Second::default() }
     }
 }
 
@@ -136,9 +139,21 @@ impl Debug {
     }
 
     fn show(&mut self, record: &Record) {
+        if self.config.verbosity != Verbosity::Basic && self.is_sampled() {
+            let detailed = self.config.verbosity == Verbosity::Detailed;
+            let (exporter, signal) = (&self.id, record.batch.kind());
+            info!(%exporter, %signal, items = record.batch.items(), "{}", text::text(&record.batch, detailed));
+        }
         self.second.requests += 1;
         self.second.items += record.batch.items() as u64;
         self.second.bytes += record.batch.bytes().len() as u64;
+    }
+
+    /// Whether the next request of this second is written in full.
+    fn is_sampled(&self) -> bool {
+        let Config { sampling_initial, sampling_thereafter, .. } = self.config;
+        let after = self.second.requests.checked_sub(sampling_initial);
+        after.is_none_or(|after| (after + 1).is_multiple_of(sampling_thereafter.max(1)))
     }
 
     /// The line of a second in which anything came.
@@ -152,3 +167,6 @@ impl Debug {
 
 const TICK: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -204,13 +204,12 @@ impl<D: Destination> Run<D> {
         let (records, bytes) = self.gatherer.take();
         let Some(last) = records.last().map(|record| record.position) else { return };
         let ticket = self.window.push(last, bytes);
-        let requests = request::requests(records);
-        if requests.is_empty() {
+        let Some(request) = request::join(records) else {
             return self.settled(ticket, Tally::default());
-        }
+        };
         let random = Random::new(self.random.number());
         let sender = Arc::clone(&self.sender);
-        self.jobs.spawn(async move { (ticket, settle(&sender, requests, random).await) });
+        self.jobs.spawn(async move { (ticket, settle(&sender, request, random).await) });
     }
 
     fn settled(&mut self, ticket: u64, tally: Tally) {
@@ -230,9 +229,9 @@ impl<D: Destination> Run<D> {
 
 /// Settles a request. A panic is a fault of ours; it costs this request and is counted, but does not
 /// stop the exporter.
-async fn settle<D: Destination>(sender: &Sender<D>, requests: Vec<AnyBatch>, random: Random) -> Tally {
-    let items = requests.iter().map(|request| request.items() as u64).sum();
-    let settled = AssertUnwindSafe(sender.settle(requests, random)).catch_unwind().await;
+async fn settle<D: Destination>(sender: &Sender<D>, request: AnyBatch, random: Random) -> Tally {
+    let items = request.items() as u64;
+    let settled = AssertUnwindSafe(sender.settle(request, random)).catch_unwind().await;
     settled.unwrap_or_else(|_| {
         error!(items, "a request was lost by a fault in the exporter; please report it");
         Tally { sent: 0, failed: items }
@@ -250,3 +249,6 @@ pub const READ_AHEAD_BYTES_MAX: usize = 32 << 20;
 
 /// How often the lag is shown while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,10 @@ use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
 };
-use proto::SignalKind;
+use proto::{
+    SignalKind,
+    response::{self, PartialSuccess},
+};
 use tokio::time::timeout;
 use tonic::{
     Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap,
@@ -127,7 +130,7 @@ impl Destination for Client {
     async fn send(&self, signal: SignalKind, request: Bytes) -> Answer {
         let call = self.clone().call(signal, request);
         match timeout(self.timeout, call).await {
-            Ok(Ok(_)) => taken(),
+            Ok(Ok(answer)) => taken(&answer),
             Ok(Err((voice, status))) => Answer::Refused(refused(voice, &status)),
             Err(_) => Answer::Refused(refused(Voice::Destination, &no_answer(self.timeout))),
         }
@@ -154,13 +157,16 @@ impl Client {
 
 /// OTLP, *Full Success* and *Partial Success*. An answer that cannot be read is a success all the
 /// same: the status said so.
-fn taken() -> Answer {
-    Answer::Taken { rejected: 0, message: String::new() }
+fn taken(answer: &Bytes) -> Answer {
+    let PartialSuccess { rejected, message } =
+        PartialSuccess::decode(answer).ok().flatten().unwrap_or_default();
+    Answer::Taken { rejected: u64::try_from(rejected).unwrap_or_default(), message }
 }
 
 fn refused(voice: Voice, status: &Status) -> Refused {
     let message = status.message().to_owned();
-    let (mut action, mut code) = retry::grpc(status.code() as i32, None);
+    let after = response::Status::decode(status.details()).ok().and_then(|details| details.retry_after);
+    let (mut action, mut code) = retry::grpc(status.code() as i32, after);
     if voice == Voice::Answer && is_over_limit(status) {
         (action, code) = (Action::GiveUp, "ANSWER_TOO_LARGE");
     } else if status.code() == Code::OutOfRange && status.message().contains(TONIC_TOO_LARGE) {

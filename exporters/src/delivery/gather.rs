@@ -2,7 +2,7 @@
 //!
 //! - **Guaranteed:** without `enough`, what is there is sent at once; records that arrive while all
 //!   requests are in flight are joined, so load makes requests larger, not more.
-//! - **Not here:** joining and cutting of bytes ([`super::request`]).
+//! - **Not here:** joining and cutting of bytes (`request`).
 
 use std::time::Duration;
 

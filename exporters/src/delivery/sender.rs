@@ -1,4 +1,4 @@
-//! One request on its way: sent, tried again, until every item of it is settled.
+//! One request on its way: sent, tried again, cut up, until every item of it is settled.
 //!
 //! - **In:** a request.
 //! - **Out:** a [`Tally`] that accounts for each of its items.
@@ -19,6 +19,7 @@ use super::{
     Answer, Destination, Refused, Settings,
     backoff::{Backoff, Random},
     notice::Notices,
+    request::{cut, halve},
     retry::Action,
     window::Tally,
 };
@@ -53,11 +54,12 @@ impl<D: Destination> Sender<D> {
         &self.notices
     }
 
-    /// Settles every item of these requests, one after the other.
-    pub(super) async fn settle(&self, mut waiting: Vec<AnyBatch>, mut random: Random) -> Tally {
+    /// Settles every item of a request.
+    pub(super) async fn settle(&self, request: AnyBatch, mut random: Random) -> Tally {
         let mut tally = Tally::default();
         let gathering = &self.settings.gathering;
-        // They wait in reverse, so that the next one is at the end.
+        // Pieces wait in reverse, so that the next one is at the end.
+        let mut waiting = cut(request, gathering.bytes_max, gathering.items_max);
         waiting.reverse();
         while let Some(piece) = waiting.pop() {
             if piece.bytes().len() > gathering.bytes_max {
@@ -66,7 +68,11 @@ impl<D: Destination> Sender<D> {
             }
             match self.send(&piece, &mut random).await {
                 End::Taken { rejected } => count(&mut tally, &piece, rejected),
-                End::GivenUp(refused) | End::TooLarge(refused) => self.give_up(&piece, &refused, &mut tally),
+                End::GivenUp(refused) => self.give_up(&piece, &refused, &mut tally),
+                End::TooLarge(refused) => match halve(&piece) {
+                    Some((first, second)) => waiting.extend([second, first]),
+                    None => self.give_up(&piece, &refused, &mut tally),
+                },
             }
         }
         tally

@@ -396,3 +396,6 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// As in gRPC's Go client: more frequent pings are taken for an attack.
 const KEEPALIVE_MIN: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("phasor/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,20 @@ fn plain(rejected: u64, message: &str) -> Answer {
     Answer::Taken { rejected, message: message.to_owned() }
 }
 
+/// Length-delimited field of a protobuf message.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2, u8::try_from(value.len()).unwrap()];
+    bytes.extend(value);
+    bytes
+}
+
+/// `google.rpc.Status` with a `RetryInfo` of so many seconds.
+fn retry_info(seconds: u8) -> Bytes {
+    let info = field(1, &[1 << 3, seconds]);
+    let any = [field(1, b"type.googleapis.com/google.rpc.RetryInfo"), field(2, &info)].concat();
+    [vec![1 << 3, 14], field(3, &any)].concat().into()
+}
+
 #[tokio::test]
 async fn bytes_received_are_the_bytes_sent() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
@@ -118,6 +132,15 @@ async fn o_c1_o_c2_o_c3_a_status_is_read_by_the_table() {
 }
 
 #[tokio::test]
+async fn o_c3_o_c4_a_retry_info_is_read() {
+    for code in [Code::Unavailable, Code::ResourceExhausted] {
+        let refused = refusal(Reply::of(Status::with_details(code, "wait", retry_info(5)))).await;
+        assert_eq!(refused.action, Action::Retry { after: Some(Duration::from_secs(5)) }, "{code:?}");
+        assert_eq!(refused.message, "wait");
+    }
+}
+
+#[tokio::test]
 async fn o_c5_an_http_error_of_a_proxy_is_read_as_grpc_says() {
     for status in [429, 502, 503, 504] {
         let reply = Reply { http_status: status, ..Reply::default() };
@@ -185,6 +208,16 @@ async fn a_server_that_never_answers_is_tried_again() {
 }
 
 #[tokio::test]
+async fn o_c9_o_c10_o_c11_o_c17_partial_success_is_read() {
+    let rejected = field(1, &[&[1 << 3, 3][..], &field(2, b"too old")].concat());
+    assert_eq!(check(Reply::ok(&rejected)).await, plain(3, "too old"));
+    assert_eq!(check(Reply::ok(&field(1, &field(2, b"slow down")))).await, plain(0, "slow down"));
+    assert_eq!(check(Reply::ok(&field(1, b""))).await, plain(0, ""));
+    let unknown = [field(9, b"future"), field(1, &[&[1 << 3, 2][..], &field(7, b"x")].concat())].concat();
+    assert_eq!(check(Reply::ok(&unknown)).await, plain(2, ""));
+}
+
+#[tokio::test]
 async fn ok_without_a_message_or_with_a_broken_one_is_a_success() {
     assert_eq!(check(Reply::status(0)).await, plain(0, ""));
     assert_eq!(check(Reply { body: None, ..Reply::ok(b"") }).await, plain(0, ""));
@@ -201,6 +234,14 @@ async fn o_c12_an_answer_over_the_limit_is_given_up() {
         let refused = refusal(reply).await;
         assert_eq!((refused.action, refused.code), (Action::GiveUp, "ANSWER_TOO_LARGE"), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_compressed_as_the_request_was_is_read() {
+    let mut gzip = GzEncoder::new(Vec::new(), Level::fast());
+    gzip.write_all(&field(1, &field(2, b"hi"))).unwrap();
+    let reply = Reply { body: Some(framed(1, &gzip.finish().unwrap())), ..Reply::ok(b"") };
+    assert_eq!(check(reply.header("grpc-encoding", "gzip")).await, plain(0, "hi"));
 }
 
 #[tokio::test]
