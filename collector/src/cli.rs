@@ -1,0 +1,215 @@
+//! The command line: what may be typed, and the commands that need no running server.
+//!
+//! - **In:** arguments and the variables `PHASOR_CONFIG`, `PHASOR_DATA_DIR`, `PHASOR_API_KEY`.
+//! - **Out:** an exit code: 0, 1 if the configuration is wrong or the command failed, 2 if the arguments are.
+//! - **Not here:** what `run`, `keys` and `smoke` do; [`Handlers`] brings that in.
+
+mod components;
+mod print_config;
+mod validate;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Loaded, Source, diagnostic::Diagnostics};
+
+/// An OpenTelemetry collector for work that runs in phases.
+#[derive(Debug, Parser)]
+#[command(name = "phasor", version, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file; give it again to merge further files over it. Without one, the embedded default
+    /// applies, which `phasor print-config` shows.
+    #[arg(long, global = true, value_name = "FILE", env = "PHASOR_CONFIG", value_parser = clap::builder::OsStringValueParser::new())]
+    config: Vec<OsString>,
+    /// Where the journal, the phase store and the first key are kept. Default: $XDG_STATE_HOME/phasor, else
+    /// ~/.local/state/phasor; /var/lib/phasor for root.
+    #[arg(long, global = true, value_name = "DIR", env = "PHASOR_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do; `run` if nothing is said.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the collector (the default).
+    Run,
+    /// Check the configuration and tell everything that is wrong with it.
+    Validate(ValidateArgs),
+    /// Show the configuration as it is understood, defaults written out, secrets left out.
+    PrintConfig,
+    /// List the components that a configuration may use.
+    Components,
+    /// Manage the API keys of the phase store, also while a server runs.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Play the reference scenario against a running server and check every number.
+    Smoke(Smoke),
+}
+
+/// `phasor validate`
+#[derive(Debug, Args)]
+struct ValidateArgs {
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Faults with excerpts on standard error.
+    Text,
+    /// One JSON object on standard output.
+    Json,
+}
+
+/// `phasor keys ...`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Keys {
+    /// Make a key. It is shown once.
+    Create(CreateKey),
+    /// List the keys.
+    List,
+    /// Revoke a key: requests with it are refused from now on.
+    Revoke {
+        /// Its number, from `phasor keys list`.
+        id: i64,
+    },
+}
+
+/// `phasor keys create`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CreateKey {
+    /// What it is for, for people: `ci of acme/shop`.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// The customer it belongs to; made if there is none of this name.
+    #[arg(long, default_value = "default")]
+    pub customer: String,
+    /// What it may do.
+    #[arg(long, value_enum, default_value_t = Role::Ingest)]
+    pub role: Role,
+    /// A repository owner it is good for; give it again for more. Without one, it is good for all.
+    #[arg(long = "owner", value_name = "OWNER")]
+    pub owners: Vec<String>,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Store phases, events and pushes.
+    Ingest,
+    /// Read the tasks of its own customer.
+    Read,
+    /// Everything, of every customer.
+    Operator,
+}
+
+/// `phasor smoke`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Smoke {
+    /// The application API.
+    #[arg(long, default_value = "http://127.0.0.1:4000")]
+    pub url: String,
+    /// The Prometheus endpoint.
+    #[arg(long, default_value = "http://127.0.0.1:4021/metrics")]
+    pub metrics_url: String,
+    /// A key that may store and read.
+    #[arg(long, env = "PHASOR_API_KEY", hide_env_values = true)]
+    pub api_key: String,
+}
+
+/// What the commands do that work with more than the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Handlers {
+    /// Runs the collector until it is told to stop.
+    pub run: fn(Loaded, &Path) -> ExitCode,
+    /// Manages keys in a data directory.
+    pub keys: fn(Keys, &Path) -> ExitCode,
+    /// Plays the reference scenario.
+    pub smoke: fn(Smoke) -> ExitCode,
+}
+
+/// Reads the arguments, the first of which is the program's name, and does what they say.
+pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also the way of `--help` and `--version`, which are no failures.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let result = match cli.command.as_ref().unwrap_or(&Command::Run) {
+        Command::Validate(args) => validate::validate(&cli.sources(), args.format, &mut out, &mut err),
+        Command::PrintConfig => print_config::print_config(&cli.sources(), &mut out, &mut err),
+        Command::Components => components::components(&mut out),
+        Command::Run => {
+            drop((out, err));
+            return match config::load(&cli.sources()) {
+                Ok(loaded) => (handlers.run)(loaded, &cli.data_dir()),
+                Err(diagnostics) => refuse(&diagnostics, &mut io::stderr().lock()),
+            };
+        }
+        Command::Keys(command) => {
+            drop((out, err));
+            return (handlers.keys)(command.clone(), &cli.data_dir());
+        }
+        Command::Smoke(args) => {
+            drop((out, err));
+            return (handlers.smoke)(args.clone());
+        }
+    };
+    // Nobody listens any more, as in `phasor components | head -1`.
+    result.unwrap_or(ExitCode::FAILURE)
+}
+
+// === impl Cli ===
+
+impl Cli {
+    fn sources(&self) -> Vec<Source> {
+        // An empty variable is one that is not set.
+        let given = self.config.iter().filter(|path| !path.is_empty());
+        // The Collector's way to say that a file is a file.
+        let path = |given: &OsString| match given.to_str().and_then(|text| text.strip_prefix("file:")) {
+            Some(path) => PathBuf::from(path),
+            None => PathBuf::from(given),
+        };
+        given.map(|given| Source::File(path(given))).collect()
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| {
+            let is_root = rustix::process::geteuid().is_root();
+            default_data_dir(is_root, std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
+        })
+    }
+}
+
+/// The platform's state directory: XDG Base Directory Specification, *Environment variables*, for users; the
+/// Filesystem Hierarchy Standard's `/var/lib` for root and for who has no home.
+fn default_data_dir(is_root: bool, state_home: Option<OsString>, home: Option<OsString>) -> PathBuf {
+    // The specification wants relative paths ignored.
+    let absolute = |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
+    match (absolute(state_home), absolute(home)) {
+        (Some(state), _) => state.join("phasor"),
+        (None, Some(home)) if !is_root => home.join(".local/state/phasor"),
+        _ => PathBuf::from("/var/lib/phasor"),
+    }
+}
+
+fn refuse(diagnostics: &Diagnostics, err: &mut dyn Write) -> ExitCode {
+    let _ = writeln!(err, "{diagnostics}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! `phasor components`: what a configuration may use.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use crate::config::names::{COMPONENTS, Class};
+
+pub(super) fn components(out: &mut dyn Write) -> io::Result<ExitCode> {
+    for (index, class) in Class::ALL.into_iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}:", class.section())?;
+        for component in COMPONENTS.iter().filter(|component| component.class == class) {
+            let (name, stability) = (component.name, component.stability.as_str());
+            let mut line = format!("  {name:24} {stability:8} {:22}", component.signals());
+            if !component.aliases.is_empty() {
+                line.push_str(&format!(" also: {}", component.aliases.join(", ")));
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,341 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+/// What a command without a server writes: its exit, standard output, standard error. `config` is the content
+/// of its file.
+fn check(command: &[&str], config: &str, expected: Expect) {
+    let sources = [Source::Text { name: "phasor.yaml".to_owned(), text: config.to_owned() }];
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = match parse(command).command.unwrap() {
+        Command::Validate(args) => validate::validate(&sources, args.format, &mut out, &mut err),
+        Command::PrintConfig => print_config::print_config(&sources, &mut out, &mut err),
+        Command::Components => components::components(&mut out),
+        other => panic!("{other:?} needs a server"),
+    };
+    let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
+    expected.assert_eq(&format!("{:?}\n{out}---\n{err}", code.unwrap()));
+}
+
+fn parse(args: &[&str]) -> Cli {
+    Cli::try_parse_from(["phasor"].iter().chain(args)).unwrap()
+}
+
+#[test]
+fn a_valid_configuration_is_said_to_be_one_with_its_pipelines() {
+    check(
+        &["validate"],
+        VALID,
+        expect![[r#"
+            ExitCode(unix_exit_status(0))
+            configuration is valid: phasor.yaml
+              traces (memory): otlp -> debug
+              logs/a (memory): otlp -> debug
+            ---
+            warning: this key is accepted and has no effect here
+              --> phasor.yaml:5:35
+               |
+             5 |   telemetry: {logs: {level: WARN, sampling: {enabled: true}}}
+               |                                   ^^^^^^^^
+               = path: service.telemetry.logs.sampling
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_wrong_configuration_fails_with_all_faults() {
+    check(
+        &["validate"],
+        WRONG,
+        expect![[r#"
+        ExitCode(unix_exit_status(1))
+        ---
+        error: unknown key `htp`
+          --> phasor.yaml:2:32
+           |
+         2 | receivers: {otlp: {protocols: {htp: }}}
+           |                                ^^^
+           = path: receivers.otlp.protocols.htp
+           = help: did you mean `http`?
+
+        error: `debg` is not defined under exporters or connectors
+          --> phasor.yaml:6:45
+           |
+         6 |     traces: {receivers: [otlp], exporters: [debg]}
+           |                                             ^^^^
+           = path: service.pipelines.traces.exporters[0]
+           = help: did you mean `debug`?
+
+        2 errors in the configuration
+    "#]],
+    );
+}
+
+#[test]
+fn programs_get_faults_as_json() {
+    check(
+        &["validate", "--format", "json"],
+        WRONG,
+        expect![[r#"
+        ExitCode(unix_exit_status(1))
+        {
+          "valid": false,
+          "pipelines": [],
+          "diagnostics": [
+            {
+              "severity": "error",
+              "message": "unknown key `htp`",
+              "place": {
+                "file": "phasor.yaml",
+                "line": 2,
+                "column": 32,
+                "length": 3,
+                "excerpt": "receivers: {otlp: {protocols: {htp: }}}"
+              },
+              "path": "receivers.otlp.protocols.htp",
+              "help": "did you mean `http`?"
+            },
+            {
+              "severity": "error",
+              "message": "`debg` is not defined under exporters or connectors",
+              "place": {
+                "file": "phasor.yaml",
+                "line": 6,
+                "column": 45,
+                "length": 4,
+                "excerpt": "    traces: {receivers: [otlp], exporters: [debg]}"
+              },
+              "path": "service.pipelines.traces.exporters[0]",
+              "help": "did you mean `debug`?"
+            }
+          ]
+        }
+        ---
+    "#]],
+    );
+}
+
+#[test]
+fn programs_get_pipelines_as_json() {
+    check(
+        &["validate", "--format=json"],
+        VALID,
+        expect![[r#"
+            ExitCode(unix_exit_status(0))
+            {
+              "valid": true,
+              "pipelines": [
+                {
+                  "id": "traces",
+                  "answers": "memory",
+                  "receivers": [
+                    "otlp"
+                  ],
+                  "processors": [],
+                  "exporters": [
+                    "debug"
+                  ]
+                },
+                {
+                  "id": "logs/a",
+                  "answers": "memory",
+                  "receivers": [
+                    "otlp"
+                  ],
+                  "processors": [],
+                  "exporters": [
+                    "debug"
+                  ]
+                }
+              ],
+              "diagnostics": [
+                {
+                  "severity": "warning",
+                  "message": "this key is accepted and has no effect here",
+                  "place": {
+                    "file": "phasor.yaml",
+                    "line": 5,
+                    "column": 35,
+                    "length": 8,
+                    "excerpt": "  telemetry: {logs: {level: WARN, sampling: {enabled: true}}}"
+                  },
+                  "path": "service.telemetry.logs.sampling"
+                }
+              ]
+            }
+            ---
+        "#]],
+    );
+}
+
+#[test]
+fn the_effective_configuration_is_shown() {
+    check(
+        &["print-config"],
+        VALID,
+        expect![[r#"
+            ExitCode(unix_exit_status(0))
+            # from: phasor.yaml
+            receivers:
+              otlp:
+                protocols:
+                  http:
+                    endpoint: "127.0.0.1:4318"
+                    transport: tcp
+                    traces_url_path: "/v1/traces"
+                    metrics_url_path: "/v1/metrics"
+                    logs_url_path: "/v1/logs"
+                    max_request_body_size: "64MiB"
+                    keep_alives_enabled: true
+                    read_header_timeout: "1m"
+                    read_timeout: "1m"
+                    idle_timeout: "1m"
+                    include_metadata: false
+                    include_tls_metadata: false
+            exporters:
+              debug:
+                verbosity: basic
+                sampling_initial: 2
+                sampling_thereafter: 1
+            service:
+              telemetry:
+                logs:
+                  level: warn
+                  encoding: console
+                metrics:
+                  level: normal
+              pipelines:
+                # memory: answers when the data is in memory; a killed process loses what was not delivered
+                traces:
+                  receivers: [otlp]
+                  exporters: [debug]
+                # memory: answers when the data is in memory; a killed process loses what was not delivered
+                logs/a:
+                  receivers: [otlp]
+                  exporters: [debug]
+            ---
+            warning: this key is accepted and has no effect here
+              --> phasor.yaml:5:35
+               |
+             5 |   telemetry: {logs: {level: WARN, sampling: {enabled: true}}}
+               |                                   ^^^^^^^^
+               = path: service.telemetry.logs.sampling
+
+        "#]],
+    );
+}
+
+#[test]
+fn the_components_are_listed() {
+    check(
+        &["components"],
+        "",
+        expect![[r#"
+            ExitCode(unix_exit_status(0))
+            receivers:
+              otlp                     beta     traces, metrics, logs
+              phase_store              planned  traces, logs
+              pushgateway              planned  metrics
+              prometheus               planned  metrics
+              host_metrics             planned  metrics                also: hostmetrics
+
+            processors:
+              memory_limiter           planned  traces, metrics, logs
+              batch                    planned  traces, metrics, logs
+              attributes               planned  traces, metrics, logs
+              resource                 planned  traces, metrics, logs
+              filter                   planned  traces, metrics, logs
+              transform                planned  traces, metrics, logs
+              probabilistic_sampler    planned  traces, logs
+              tail_sampling            planned  traces
+              groupbytrace             planned  traces
+              interval                 planned  metrics
+
+            connectors:
+              span_metrics             planned  traces -> metrics      also: spanmetrics
+              event_metrics            planned  logs -> metrics
+              service_graph            planned  traces -> metrics      also: servicegraph
+
+            exporters:
+              otlp_grpc                beta     traces, metrics, logs  also: otlp
+              otlp_http                planned  traces, metrics, logs  also: otlphttp
+              prometheus               planned  metrics
+              prometheus_remote_write  planned  metrics                also: prometheusremotewrite
+              trace_store              planned  traces
+              file                     planned  traces, metrics, logs
+              debug                    beta     traces, metrics, logs
+
+            extensions:
+              health_check             beta
+              file_storage             beta
+            ---
+        "#]],
+    );
+}
+
+#[test]
+fn files_may_be_given_before_and_behind_the_command_and_several_times() {
+    let sources = |args: &[&str]| parse(args).sources();
+    let file = |path: &str| Source::File(PathBuf::from(path));
+    assert_eq!(sources(&["--config", "a", "--config=file:b"]), [file("a"), file("b")]);
+    assert_eq!(sources(&["validate", "--config", "a"]), [file("a")]);
+    assert_eq!(sources(&["--config", "a", "validate"]), [file("a")]);
+    assert_eq!(sources(&["--config", ""]), []);
+}
+
+#[test]
+fn keys_and_smoke_have_their_arguments() {
+    let command = |args: &[&str]| parse(args).command.unwrap();
+    let create = command(&["keys", "create", "--role", "operator", "--owner", "a", "--owner", "b"]);
+    let expected = CreateKey {
+        name: String::new(),
+        customer: "default".to_owned(),
+        role: Role::Operator,
+        owners: vec!["a".to_owned(), "b".to_owned()],
+    };
+    assert!(matches!(create, Command::Keys(Keys::Create(key)) if key == expected));
+    assert!(matches!(command(&["keys", "revoke", "3"]), Command::Keys(Keys::Revoke { id: 3 })));
+    let Command::Smoke(smoke) = command(&["smoke", "--api-key", "k"]) else { panic!("not smoke") };
+    assert_eq!((smoke.url.as_str(), smoke.api_key.as_str()), ("http://127.0.0.1:4000", "k"));
+}
+
+#[test]
+fn the_data_directory_is_the_platforms() {
+    let path = |is_root, state: Option<&str>, home: Option<&str>| {
+        default_data_dir(is_root, state.map(OsString::from), home.map(OsString::from))
+    };
+    for (found, expected) in [
+        (path(false, Some("/s"), Some("/home/a")), "/s/phasor"),
+        (path(false, None, Some("/home/a")), "/home/a/.local/state/phasor"),
+        (path(false, Some("relative"), Some("/home/a")), "/home/a/.local/state/phasor"),
+        (path(false, None, None), "/var/lib/phasor"),
+        (path(true, None, Some("/root")), "/var/lib/phasor"),
+        (path(true, Some("/s"), Some("/root")), "/s/phasor"),
+    ] {
+        assert_eq!(found, PathBuf::from(expected));
+    }
+}
+
+#[test]
+fn the_definition_of_the_arguments_is_sound() {
+    <Cli as clap::CommandFactory>::command().debug_assert();
+}
+
+const VALID: &str = "
+receivers: {otlp: {protocols: {http: }}}
+exporters: {debug: }
+service:
+  telemetry: {logs: {level: WARN, sampling: {enabled: true}}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [debug]}
+    logs/a: {receivers: [otlp], exporters: [debug]}
+";
+
+const WRONG: &str = "
+receivers: {otlp: {protocols: {htp: }}}
+exporters: {debug: }
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [debg]}
+";

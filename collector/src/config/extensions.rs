@@ -1,0 +1,191 @@
+//! The extensions: `health_check` and `file_storage`, with the OpenTelemetry Collector's keys.
+//!
+//! **Not here:** what they do; the journal and the health endpoints belong to the wiring.
+
+use std::path::PathBuf;
+
+use pipelines::config::ConfigError;
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+
+/// An extension's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Config {
+    /// `health_check`
+    HealthCheck(HealthCheck),
+    /// `file_storage`
+    FileStorage(FileStorage),
+}
+
+/// `health_check:` answers on a port of its own whether the collector works.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthCheck {
+    /// Where it listens: `host:port`.
+    pub endpoint: String,
+    /// The path it answers at.
+    pub path: String,
+    /// Bodies other than the usual ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<ResponseBody>,
+    /// Without effect: health always follows the pipelines.
+    #[serde(skip_serializing)]
+    pub check_collector_pipeline: Option<IgnoredAny>,
+    /// An error in this version: the endpoint does not speak TLS.
+    #[serde(skip_serializing)]
+    pub tls: Option<IgnoredAny>,
+    /// An error in this version: the endpoint asks nobody who they are.
+    #[serde(skip_serializing)]
+    pub auth: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub cors: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub response_headers: Option<IgnoredAny>,
+    /// Without effect: requests have no body.
+    #[serde(skip_serializing)]
+    pub max_request_body_size: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub include_metadata: Option<IgnoredAny>,
+    /// Without effect: requests have no body.
+    #[serde(skip_serializing)]
+    pub compression_algorithms: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub read_timeout: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub read_header_timeout: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub write_timeout: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub idle_timeout: Option<IgnoredAny>,
+}
+
+/// `response_body:`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResponseBody {
+    /// While all is well.
+    pub healthy: String,
+    /// While it is not.
+    pub unhealthy: String,
+}
+
+/// `file_storage:` keeps the journal on disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileStorage {
+    /// Where the journal lies; `journal` in the data directory if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Whether a directory that is not there is made; on if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_directory: Option<bool>,
+    /// Without effect: a directory is made readable for its owner only.
+    #[serde(skip_serializing)]
+    pub directory_permissions: Option<IgnoredAny>,
+    /// Without effect: the journal waits for no lock.
+    #[serde(skip_serializing)]
+    pub timeout: Option<IgnoredAny>,
+    /// Without effect: whole segments are deleted, nothing needs compaction.
+    #[serde(skip_serializing)]
+    pub compaction: Option<IgnoredAny>,
+    /// Off is a warning: a durable pipeline always waits for the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fsync: Option<bool>,
+    /// Without effect: damage is skipped and reported.
+    #[serde(skip_serializing)]
+    pub recreate: Option<IgnoredAny>,
+}
+
+/// The kinds of extensions.
+pub const KINDS: &[&str] = &["health_check", "file_storage"];
+
+/// Reads the configuration of one extension.
+///
+/// # Errors
+/// Those of the deserializer; also if `kind` is none of [`KINDS`].
+pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Result<Config, D::Error> {
+    match kind {
+        "health_check" => HealthCheck::deserialize(deserializer).map(Config::HealthCheck),
+        "file_storage" => FileStorage::deserialize(deserializer).map(Config::FileStorage),
+        _ => Err(serde::de::Error::custom(format!("`{kind}` is not an extension"))),
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Everything that is wrong, with paths from the component.
+    pub fn check(&self) -> Vec<ConfigError> {
+        match self {
+            Self::HealthCheck(health_check) => health_check.check(),
+            Self::FileStorage(_) => Vec::new(),
+        }
+    }
+
+    /// Keys that do not do what they seem to.
+    pub fn warnings(&self) -> Vec<ConfigError> {
+        match self {
+            Self::FileStorage(FileStorage { fsync: Some(false), .. }) => {
+                let message = "has no effect; a durable pipeline always waits for the disk";
+                vec![ConfigError::new("fsync", message)]
+            }
+            Self::HealthCheck(_) | Self::FileStorage(_) => Vec::new(),
+        }
+    }
+}
+
+// === impl HealthCheck ===
+
+impl HealthCheck {
+    fn check(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (key, value) in [("tls", self.tls), ("auth", self.auth)] {
+            if value.is_some() {
+                errors.push(ConfigError::new(
+                    key,
+                    format!("`{key}` of the health check is not in this version"),
+                ));
+            }
+        }
+        if !self.path.starts_with('/') {
+            errors.push(ConfigError::new("path", "must begin with `/`"));
+        }
+        let port = self.endpoint.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            errors.push(ConfigError::new("endpoint", "must be host:port, such as 127.0.0.1:13133"));
+        }
+        errors
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            endpoint: ENDPOINT_DEFAULT.to_owned(),
+            path: "/".to_owned(),
+            response_body: None,
+            check_collector_pipeline: None,
+            tls: None,
+            auth: None,
+            cors: None,
+            response_headers: None,
+            max_request_body_size: None,
+            include_metadata: None,
+            compression_algorithms: None,
+            read_timeout: None,
+            read_header_timeout: None,
+            write_timeout: None,
+            idle_timeout: None,
+        }
+    }
+}
+
+/// The Collector's port. It binds to loopback unless told otherwise, as ours all do.
+const ENDPOINT_DEFAULT: &str = "127.0.0.1:13133";

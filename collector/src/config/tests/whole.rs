@@ -1,0 +1,143 @@
+//! Whole configurations that are right.
+
+use super::{names::Class, *};
+
+/// Loads, writes and loads again.
+fn check_round_trip(yaml: &str) -> Loaded {
+    let loaded = read(yaml).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    let written = loaded.config.to_yaml();
+    let again = read(&written).unwrap_or_else(|diagnostics| panic!("{diagnostics}\n{written}"));
+    assert_eq!(format!("{:#?}", again.config), format!("{:#?}", loaded.config));
+    assert_eq!(again.config.to_yaml(), written);
+    loaded
+}
+
+fn modes(yaml: &str) -> Vec<String> {
+    let modes = check_round_trip(yaml).config.service.modes;
+    modes.into_iter().map(|(id, mode)| format!("{id} {}", answer_mode::name(mode))).collect()
+}
+
+#[test]
+fn what_is_printed_reads_back_the_same() {
+    check_round_trip(&with("", ""));
+    check_round_trip(
+        "
+receivers:
+  otlp/a b: {protocols: {grpc: {endpoint: \"[::1]:0\", max_recv_msg_size_mib: \"${env:X}\"}, http: }}
+exporters:
+  debug/x: {verbosity: detailed}
+  otlp:
+    endpoint: https://example.com:4317
+    timeout: 1.5s
+    sending_queue: {storage: file_storage, batch: {flush_timeout: 1h30m}}
+    retry_on_failure: {multiplier: 2.5, max_elapsed_time: 0}
+extensions:
+  file_storage: {directory: /tmp/a b}
+  health_check: {endpoint: \":13133\", path: /ok, response_body: {healthy: 'yes', unhealthy: \"no\\n\"}}
+service:
+  extensions: [file_storage, health_check]
+  telemetry: {logs: {encoding: json}}
+  pipelines:
+    traces: {receivers: [otlp/a b], exporters: [debug/x, otlp]}
+    logs/x.y: {receivers: [otlp/a b], exporters: [debug/x]}
+",
+    );
+}
+
+#[test]
+fn the_modes_follow_queues_and_storage() {
+    let queue = |queue: &str, extensions: &str| {
+        modes(&format!(
+            "
+receivers: {{otlp: {{protocols: {{grpc: }}}}}}
+exporters: {{debug: , otlp: {{endpoint: 'a:1', sending_queue: {{{queue}}}}}}}
+extensions: {{file_storage: }}
+service:
+  extensions: [{extensions}]
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [otlp, debug]}}
+    logs: {{receivers: [otlp], exporters: [debug]}}
+"
+        ))
+    };
+    assert_eq!(queue("", ""), ["traces memory", "logs memory"]);
+    assert_eq!(queue("", "file_storage"), ["traces durable", "logs durable"]);
+    assert_eq!(queue("storage: file_storage", "file_storage"), ["traces durable", "logs memory"]);
+    assert_eq!(queue("enabled: false", ""), ["traces delivered", "logs memory"]);
+    assert_eq!(queue("wait_for_result: true", ""), ["traces delivered", "logs memory"]);
+}
+
+#[test]
+fn aliases_are_one_component_with_its_canonical_name() {
+    let yaml = with("exporters", "  debug:\n  otlp/tempo:\n    endpoint: a:1\n");
+    let loaded = read(&yaml.replace("[debug]", "[debug, otlp_grpc/tempo]")).unwrap();
+    let id = ComponentId::named("otlp_grpc", "tempo");
+    assert!(loaded.config.exporters.contains_key(&id));
+    assert_eq!(loaded.config.service.graph.pipelines()[0].exporters[1], id);
+    assert_eq!(loaded.warnings.0, []);
+}
+
+#[test]
+fn later_files_are_merged_over_earlier_ones() {
+    let text = |name: &str, text: &str| Source::Text { name: name.to_owned(), text: text.to_owned() };
+    let over = "
+receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost:1'}}}}
+exporters: {debug/b: }
+service: {pipelines: {traces: {exporters: [debug/b]}}}
+";
+    let sources = [text("a.yaml", &with("", "")), text("b.yaml", over)];
+    let loaded = load_with(&sources, &environment).unwrap();
+    let pipeline = &loaded.config.service.graph.pipelines()[0];
+    assert_eq!(pipeline.exporters, [ComponentId::named("debug", "b")]);
+    assert_eq!(pipeline.receivers, [ComponentId::new("otlp")]);
+    let yaml = loaded.config.to_yaml();
+    assert!(yaml.contains("endpoint: \"localhost:1\""), "{yaml}");
+    assert_eq!(loaded.sources, ["a.yaml", "b.yaml"]);
+}
+
+#[test]
+fn faults_of_several_files_name_their_files() {
+    let text = |name: &str, text: &str| Source::Text { name: name.to_owned(), text: text.to_owned() };
+    let sources = [
+        text("a.yaml", &with("", "").replace("debug:", "debug: 1")),
+        text("b.yaml", "exporters: {debugg: }\n"),
+    ];
+    let said = load_with(&sources, &environment).unwrap_err().to_string();
+    assert!(said.contains("--> a.yaml:6:10"), "{said}");
+    assert!(said.contains("--> b.yaml:1:13"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_to_be() {
+    let said = load(&[Source::File("/nonexistent/phasor.yaml".into())]).unwrap_err().to_string();
+    assert!(said.starts_with("error: cannot read /nonexistent/phasor.yaml: "), "{said}");
+}
+
+#[test]
+fn a_file_in_another_encoding_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"receivers: \xff").unwrap();
+    let said = load(&[Source::File(file.path().to_owned())]).unwrap_err().to_string();
+    assert!(said.contains("is not text in UTF-8; byte 11 is wrong"), "{said}");
+}
+
+#[test]
+fn the_list_of_components_and_the_code_agree() {
+    let known = |class: Class| {
+        let here = |component: &&names::Component| {
+            component.class == class && component.stability != names::Stability::Planned
+        };
+        let mut names: Vec<_> =
+            names::COMPONENTS.iter().filter(here).map(|component| component.name).collect();
+        names.sort_unstable();
+        names
+    };
+    let sorted = |kinds: &[&'static str]| {
+        let mut kinds = kinds.to_vec();
+        kinds.sort_unstable();
+        kinds
+    };
+    assert_eq!(known(Class::Receiver), sorted(receivers::KINDS));
+    assert_eq!(known(Class::Exporter), sorted(exporters::KINDS));
+    assert_eq!(known(Class::Extension), sorted(extensions::KINDS));
+}
