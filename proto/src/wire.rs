@@ -52,7 +52,7 @@ pub struct Field<'a> {
 /// The fields of a message, in the order they were written.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
     at: usize,
 }
 
@@ -68,42 +68,43 @@ impl<'a> Fields<'a> {
     /// The fields of the message `bytes`.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, at: 0 }
+        Self { bytes, at: 0 }
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Option<u64> {
+        let rest = self.bytes.get(self.at..)?;
+        let (value, length) = varint(rest)?;
+        self.at += length;
+        Some(value)
+    }
+
+    #[inline]
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..)?.get(..length)?;
+        self.at += length;
+        Some(taken)
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
-    /// One byte for the tag and one for the length is what most fields have; that goes first. Always
-    /// inlined: handing the field over through memory costs as much as reading it.
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<Field<'a>> {
-        let (tag, rest) = split_varint(self.rest)?;
-        let (payload, rest) = match tag & 7 {
-            0 => {
-                let (value, rest) = split_varint(rest)?;
-                (Payload::Varint(value), rest)
-            }
-            1 => {
-                let (bytes, rest) = rest.split_first_chunk()?;
-                (Payload::Fixed64(u64::from_le_bytes(*bytes)), rest)
-            }
+        let start = self.at;
+        let tag = self.varint()?;
+        let payload = match tag & 7 {
+            0 => Payload::Varint(self.varint()?),
+            1 => Payload::Fixed64(u64::from_le_bytes(*self.take(8)?.first_chunk()?)),
             2 => {
-                let (length, rest) = split_varint(rest)?;
-                let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-                (Payload::Len(bytes), rest)
+                let length = usize::try_from(self.varint()?).ok()?;
+                Payload::Len(self.take(length)?)
             }
-            5 => {
-                let (bytes, rest) = rest.split_first_chunk()?;
-                (Payload::Fixed32(u32::from_le_bytes(*bytes)), rest)
-            }
+            5 => Payload::Fixed32(u32::from_le_bytes(*self.take(4)?.first_chunk()?)),
             _ => return None,
         };
-        let start = self.at;
-        self.at += self.rest.len() - rest.len();
-        self.rest = rest;
-        Some(Field { number: (tag >> 3) as u32, payload, start, end: self.at })
+        Some(Field { number: u32::try_from(tag >> 3).ok()?, payload, start, end: self.at })
     }
 }
 
@@ -285,18 +286,6 @@ pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match *bytes {
         [first, ..] if first < 0x80 => Some((u64::from(first), 1)),
         _ => varint_long(bytes),
-    }
-}
-
-/// The same, giving what follows. Inlined, because a byte below 128 is what it nearly always finds.
-#[inline(always)]
-fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    match bytes {
-        [first, rest @ ..] if *first < 0x80 => Some((u64::from(*first), rest)),
-        _ => {
-            let (value, length) = varint_long(bytes)?;
-            Some((value, bytes.get(length..)?))
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, iter::FusedIterator, marker::PhantomData};
 
 use crate::{
     schema::{any_value, array_value, key_value, key_value_list, resource, scope},
-    wire::{Field, Fields, Payload, WireType},
+    wire::{Field, Fields, Payload},
 };
 
 /// A message that can be looked at where it lies.
@@ -438,23 +438,9 @@ fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<&'a [u8]> {
     }
 }
 
-/// Key and value of a `KeyValue`, still as bytes. Nearly all are written as a short key, then a short
-/// value, and nothing else.
+/// Key and value of a `KeyValue`, still as bytes.
 #[inline]
 fn pair_of(bytes: &[u8]) -> (&[u8], &[u8]) {
-    if let [KEY_TAG, key, rest @ ..] = bytes
-        && *key < 0x80
-        && let Some((key, [VALUE_TAG, length, value @ ..])) = rest.split_at_checked(usize::from(*key))
-        && value.len() == usize::from(*length)
-        && *length < 0x80
-    {
-        return (key, value);
-    }
-    any_pair_of(bytes)
-}
-
-#[inline(never)]
-fn any_pair_of(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut pair: (&[u8], &[u8]) = (&[], &[]);
     for field in Fields::new(bytes) {
         match (field.number, field.payload) {
@@ -465,6 +451,3 @@ fn any_pair_of(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
     pair
 }
-
-const KEY_TAG: u8 = (key_value::KEY << 3 | WireType::Len as u32) as u8;
-const VALUE_TAG: u8 = (key_value::VALUE << 3 | WireType::Len as u32) as u8;
