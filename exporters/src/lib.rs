@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 pub mod debug;
 pub mod delivery;
 pub mod otlp_grpc;
+pub mod prometheus;
 
 /// One exporter as the user wrote it: every kind there is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

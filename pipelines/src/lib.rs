@@ -19,6 +19,6 @@ pub mod processor;
 pub mod processors;
 pub mod refusal;
 pub mod snapshot;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

@@ -1,0 +1,460 @@
+//! The series of one family: rows in dense pages, found by their labels.
+//!
+//! - **In:** points with rendered labels.
+//! - **Guaranteed:** a place never moves, so that a scrape goes on where it stopped although series
+//!   come and go in between; while somebody reads, freed places are not used again, so that no series
+//!   is shown twice on one page. Cost of a point: one hash, one comparison, no allocation.
+//! - **Beyond the limit** ([`Usage`]) points of new series go to one series `otel_metric_overflow="true"`.
+//!   For cumulative points the shelf remembers what each hidden series last said and adds the
+//!   difference, so that the total stays right; how many it remembers is bounded too.
+
+use hashbrown::HashMap;
+
+use super::{
+    Dropped,
+    index::{ENTRY_BYTES, Index},
+    usage::Usage,
+    value::{Line, Show, Temporality, Value},
+};
+use crate::prometheus::{
+    exemplar::ALLOCATION,
+    state::{Reader, put_bytes, put_varint},
+    text::Writer,
+};
+
+/// Series of one kind.
+#[derive(Debug)]
+pub struct Shelf<V> {
+    index: Index,
+    /// Pages of [`PAGE`] rows; only the last is shorter.
+    pages: Vec<Vec<Option<Row<V>>>>,
+    /// Places to use again.
+    free: Vec<u32>,
+    /// Scrapes under way.
+    readers: u32,
+    /// What hidden series last said, by a hash of their labels that is stable over restarts.
+    hidden: HashMap<u64, Hidden<V>, foldhash::fast::RandomState>,
+}
+
+/// What a point says beside its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// Rendered; they are the identity.
+    pub labels: &'a [u8],
+    /// Start time, zero if unknown.
+    pub start_ns: u64,
+    /// Time of the point.
+    pub time_ns: u64,
+    /// Time of its arrival.
+    pub now_ns: u64,
+    /// How it relates to the point before.
+    pub temporality: Temporality,
+    /// Which input of the table writes it; snapshots are taken per input.
+    pub input: u8,
+}
+
+#[derive(Debug)]
+struct Row<V> {
+    labels: Box<[u8]>,
+    /// Seconds since 1970.
+    arrived_s: u32,
+    start_ns: u64,
+    /// Never falls.
+    time_ns: u64,
+    value: V,
+    input: u8,
+}
+
+#[derive(Debug)]
+struct Hidden<V> {
+    start_ns: u64,
+    time_ns: u64,
+    value: V,
+    input: u8,
+}
+
+// === impl Shelf ===
+
+impl<V: Value> Shelf<V> {
+    /// No series.
+    pub(super) fn new() -> Self {
+        Self {
+            index: Index::new(),
+            pages: vec![Vec::new()],
+            free: Vec::new(),
+            readers: 0,
+            hidden: HashMap::default(),
+        }
+    }
+
+    /// Takes a point and calls `then` with the value it went to.
+    ///
+    /// # Errors
+    /// The point was not taken, for this reason.
+    pub fn put(
+        &mut self,
+        point: &Point<'_>,
+        reading: V::Reading<'_>,
+        usage: &Usage,
+        then: impl FnOnce(&mut V),
+    ) -> Result<(), Dropped> {
+        let hash = usage.hash(point.labels);
+        let place = match self.find(hash, point.labels) {
+            Some(place) => {
+                self.update(place, usage, |row| row.take(point, reading))?;
+                place
+            }
+            None => {
+                let row = Row::<V>::first(point, reading)?;
+                let key = usage.stable_hash(point.labels);
+                if self.hidden.contains_key(&key) || !usage.has_room(row.value.lines(), row.bytes()) {
+                    return self.hide(key, point, reading, usage);
+                }
+                self.insert(hash, row, usage)
+            }
+        };
+        self.update(place, usage, |row| {
+            then(&mut row.value);
+            Ok(())
+        })
+    }
+
+    /// Ends one series.
+    pub fn end(&mut self, point: &Point<'_>, usage: &Usage) {
+        let hash = usage.hash(point.labels);
+        let Some(place) = self.find(hash, point.labels) else { return };
+        if self.row(place).is_some_and(|row| row.time_ns <= point.time_ns) {
+            self.remove(place, hash, usage);
+        }
+    }
+
+    /// Places in use, from which a scrape takes its end.
+    pub fn places(&self) -> u32 {
+        let full = self.pages.len().saturating_sub(1) * PAGE;
+        (full + self.pages.last().map_or(0, Vec::len)) as u32
+    }
+
+    /// Whether there is no series.
+    pub fn is_empty(&self) -> bool {
+        self.free.len() == self.places() as usize
+    }
+
+    /// A scrape begins: places stay as they are.
+    pub fn begin_reading(&mut self) {
+        self.readers += 1;
+    }
+
+    /// A scrape ended.
+    pub fn end_reading(&mut self) {
+        self.readers -= 1;
+    }
+
+    /// Writes series from `place` on, until `end` or until the buffer holds `bytes_max`. Gives the place
+    /// to go on from.
+    pub fn render(
+        &self,
+        (place, end): (u32, u32),
+        (name, suffix): (&[u8], &[u8]),
+        show: &Show,
+        (writer, bytes_max): (&mut Writer<'_>, usize),
+    ) -> u32 {
+        for place in place..end {
+            if writer.len() >= bytes_max {
+                return place;
+            }
+            let Some(row) = self.row(place) else { continue };
+            let (start_ns, time_ns) = (row.start_ns, row.time_ns);
+            let line = Line { name, suffix, labels: &row.labels, start_ns, time_ns, show };
+            row.value.render(&line, writer);
+        }
+        end
+    }
+
+    /// Looks after `count` places from `place` on: removes series that did not arrive since
+    /// `expire_before_s`, and exemplars past their retention.
+    pub fn sweep(
+        &mut self,
+        places: std::ops::Range<u32>,
+        expire_before_s: u32,
+        (now_ns, retention_ns): (u64, u64),
+        usage: &Usage,
+    ) {
+        for place in places {
+            let Some(row) = self.row(place) else { continue };
+            if row.arrived_s < expire_before_s {
+                let hash = usage.hash(&row.labels);
+                self.remove(place, hash, usage);
+                usage.expired.add(1);
+                continue;
+            }
+            let forget = self.update(place, usage, |row| {
+                row.value.forget_exemplars(now_ns, retention_ns);
+                Ok(())
+            });
+            debug_assert!(forget.is_ok(), "forgetting cannot fail");
+        }
+    }
+
+    /// Removes what came from `input`, as before a restore.
+    pub fn clear(&mut self, input: u8, usage: &Usage) {
+        for place in 0..self.places() {
+            let mine = self.row(place).filter(|row| row.input == input).map(|row| usage.hash(&row.labels));
+            if let Some(hash) = mine {
+                self.remove(place, hash, usage);
+            }
+        }
+        self.hidden.retain(|_, hidden| {
+            if hidden.input == input {
+                usage.shown(hidden.value.heap_bytes());
+            }
+            hidden.input != input
+        });
+    }
+
+    /// Calls `see` with the labels of up to `max` series, evenly picked.
+    pub fn sample(&self, max: usize, mut see: impl FnMut(&[u8])) {
+        let step = (self.places() as usize / max.max(1)).max(1);
+        for place in (0..self.places()).step_by(step) {
+            if let Some(row) = self.row(place) {
+                see(&row.labels);
+            }
+        }
+    }
+
+    /// Appends the rows of `input`, and what is remembered of hidden series, to a snapshot.
+    pub fn save(&self, input: u8, out: &mut Vec<u8>) {
+        for row in self.pages.iter().flatten().flatten().filter(|row| row.input == input) {
+            out.push(ROW);
+            put_bytes(out, &row.labels);
+            put_varint(out, u64::from(row.arrived_s));
+            put_varint(out, row.start_ns);
+            put_varint(out, row.time_ns);
+            row.value.save(out);
+        }
+        for (hash, hidden) in self.hidden.iter().filter(|(_, hidden)| hidden.input == input) {
+            out.push(HIDDEN);
+            put_varint(out, *hash);
+            put_varint(out, hidden.start_ns);
+            put_varint(out, hidden.time_ns);
+            hidden.value.save(out);
+        }
+        out.push(END);
+    }
+
+    /// Reads what [`save`](Self::save) wrote. Saved series were within the limits once and are not
+    /// counted against them again.
+    pub fn restore(&mut self, input: u8, from: &mut Reader<'_>, usage: &Usage) -> Option<()> {
+        loop {
+            match from.byte()? {
+                ROW => {
+                    let labels: Box<[u8]> = from.labels()?.into();
+                    let hash = usage.hash(&labels);
+                    let arrived_s = u32::try_from(from.varint()?).ok()?;
+                    let (start_ns, time_ns) = (from.varint()?, from.varint()?);
+                    let value = V::restore(from)?;
+                    if self.find(hash, &labels).is_none() {
+                        let row = Row { labels, arrived_s, start_ns, time_ns, value, input };
+                        self.insert(hash, row, usage);
+                    }
+                }
+                HIDDEN => {
+                    let key = from.varint()?;
+                    let (start_ns, time_ns) = (from.varint()?, from.varint()?);
+                    let value = V::restore(from)?;
+                    let bytes = value.heap_bytes();
+                    if self.hidden.insert(key, Hidden { start_ns, time_ns, value, input }).is_none() {
+                        usage.hid(bytes);
+                    }
+                }
+                END => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    fn hide(
+        &mut self,
+        key: u64,
+        point: &Point<'_>,
+        reading: V::Reading<'_>,
+        usage: &Usage,
+    ) -> Result<(), Dropped> {
+        let increase = match point.temporality {
+            Temporality::Cumulative => self.increase(key, point, reading, usage)?,
+            Temporality::Delta | Temporality::Instant => V::first(reading)?,
+        };
+        usage.overflowed.add(1);
+        let hash = usage.hash(OVERFLOW);
+        let shown = Point { labels: OVERFLOW, ..*point };
+        let Some(place) = self.find(hash, OVERFLOW) else {
+            let mut row = Row::<V>::first(&shown, reading)?;
+            row.value = increase;
+            self.insert(hash, row, usage);
+            return Ok(());
+        };
+        self.update(place, usage, |row| {
+            if point.temporality == Temporality::Instant {
+                row.value.replace(reading)?;
+            } else {
+                row.value.fold(&increase)?;
+            }
+            row.seen(&shown);
+            Ok(())
+        })
+    }
+
+    /// What a hidden series added since it was last heard of.
+    fn increase(
+        &mut self,
+        key: u64,
+        point: &Point<'_>,
+        reading: V::Reading<'_>,
+        usage: &Usage,
+    ) -> Result<V, Dropped> {
+        let total = V::first(reading)?;
+        let (start_ns, time_ns, input) = (point.start_ns, point.time_ns, point.input);
+        let Some(hidden) = self.hidden.get_mut(&key) else {
+            if !usage.may_hide(total.heap_bytes()) {
+                return Err(Dropped::SeriesLimit);
+            }
+            usage.hid(total.heap_bytes());
+            self.hidden.insert(key, Hidden { start_ns, time_ns, value: V::first(reading)?, input });
+            return Ok(total);
+        };
+        if time_ns < hidden.time_ns {
+            return Err(Dropped::OutOfOrder);
+        }
+        let restarted = start_ns > hidden.start_ns && start_ns >= hidden.time_ns;
+        let increase = if restarted { None } else { total.since(&hidden.value) };
+        *hidden = Hidden { start_ns, time_ns, value: total, input };
+        match increase {
+            Some(increase) => Ok(increase),
+            None => V::first(reading),
+        }
+    }
+
+    fn find(&self, hash: u64, labels: &[u8]) -> Option<u32> {
+        self.index.find(hash, |place| self.row(place).is_some_and(|row| *row.labels == *labels))
+    }
+
+    fn row(&self, place: u32) -> Option<&Row<V>> {
+        self.pages.get(place as usize / PAGE)?.get(place as usize % PAGE)?.as_ref()
+    }
+
+    /// Changes a row and keeps the books.
+    fn update(
+        &mut self,
+        place: u32,
+        usage: &Usage,
+        change: impl FnOnce(&mut Row<V>) -> Result<(), Dropped>,
+    ) -> Result<(), Dropped> {
+        let page = self.pages.get_mut(place as usize / PAGE);
+        let Some(Some(row)) = page.and_then(|page| page.get_mut(place as usize % PAGE)) else {
+            return Ok(());
+        };
+        let before = (row.value.lines(), row.value.heap_bytes());
+        let changed = change(row);
+        usage.changed(before, (row.value.lines(), row.value.heap_bytes()));
+        changed
+    }
+
+    fn insert(&mut self, hash: u64, row: Row<V>, usage: &Usage) -> u32 {
+        usage.changed((0, 0), (row.value.lines(), row.bytes()));
+        let reuse = if self.readers == 0 { self.free.pop() } else { None };
+        let place = reuse.unwrap_or_else(|| {
+            if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+                self.pages.push(Vec::with_capacity(PAGE));
+            }
+            let last = self.pages.len() - 1;
+            self.pages[last].push(None);
+            self.places() - 1
+        });
+        self.pages[place as usize / PAGE][place as usize % PAGE] = Some(row);
+        self.index.insert(hash, place);
+        place
+    }
+
+    fn remove(&mut self, place: u32, hash: u64, usage: &Usage) {
+        let page = self.pages.get_mut(place as usize / PAGE);
+        let Some(row) = page.and_then(|page| page.get_mut(place as usize % PAGE)).and_then(Option::take)
+        else {
+            return;
+        };
+        usage.changed((row.value.lines(), row.bytes()), (0, 0));
+        self.index.remove(hash, place);
+        self.free.push(place);
+    }
+}
+
+// === impl Row ===
+
+impl<V: Value> Row<V> {
+    fn first(point: &Point<'_>, reading: V::Reading<'_>) -> Result<Self, Dropped> {
+        let value = V::first(reading)?;
+        let start_ns = match point.temporality {
+            Temporality::Delta if point.start_ns == 0 => point.time_ns,
+            _ => point.start_ns,
+        };
+        Ok(Self {
+            labels: point.labels.into(),
+            arrived_s: seconds(point.now_ns),
+            start_ns,
+            time_ns: point.time_ns,
+            value,
+            input: point.input,
+        })
+    }
+
+    /// A further point. Out of order is what is older than what is shown; an increase that ends where
+    /// the one before ended is a repeat. A gap between two increases, or an overlap, loses nothing:
+    /// the increase is added all the same.
+    fn take(&mut self, point: &Point<'_>, reading: V::Reading<'_>) -> Result<(), Dropped> {
+        let repeat = point.temporality == Temporality::Delta && point.time_ns == self.time_ns;
+        if point.time_ns < self.time_ns || repeat {
+            return Err(Dropped::OutOfOrder);
+        }
+        match point.temporality {
+            Temporality::Instant => {
+                self.value.replace(reading)?;
+            }
+            Temporality::Delta => {
+                if self.value.add(reading)? {
+                    self.start_ns = point.start_ns;
+                }
+            }
+            Temporality::Cumulative => {
+                let fell = self.value.replace(reading)?;
+                // A fall without a new start time is a restart that the sender did not announce.
+                let unannounced = fell && point.start_ns <= self.start_ns;
+                self.start_ns = if unannounced { point.time_ns } else { self.start_ns.max(point.start_ns) };
+            }
+        }
+        self.seen(point);
+        Ok(())
+    }
+
+    fn seen(&mut self, point: &Point<'_>) {
+        self.time_ns = self.time_ns.max(point.time_ns);
+        self.arrived_s = self.arrived_s.max(seconds(point.now_ns));
+        self.input = point.input;
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Option<Self>>() + self.labels.len() + ALLOCATION + ENTRY_BYTES + self.value.heap_bytes()
+    }
+}
+
+fn seconds(time_ns: u64) -> u32 {
+    u32::try_from(time_ns / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
+/// The labels of the series that stands for all that found no room (OpenTelemetry, *Metrics SDK*,
+/// Cardinality limits).
+pub const OVERFLOW: &[u8] = br#"otel_metric_overflow="true""#;
+
+/// Rows of a page: what is allocated at once.
+const PAGE: usize = 512;
+
+const END: u8 = 0;
+const ROW: u8 = 1;
+const HIDDEN: u8 = 2;

@@ -1,0 +1,136 @@
+//! What a series holds, and how a new point changes it.
+//!
+//! - **In:** one reading of a point: cumulative (it replaces), delta (it is added) or instant (a gauge).
+//! - **Guaranteed:** a value never becomes something that a page cannot show; counts never wrap.
+
+pub mod histogram;
+pub mod number;
+pub mod summary;
+
+use super::{Dropped, family::Store, shelf::Shelf};
+use crate::prometheus::{
+    exemplar::Exemplar,
+    state::Reader,
+    text::{Format, Writer},
+};
+
+/// How a point's value relates to the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Temporality {
+    /// The total since the start time.
+    Cumulative,
+    /// The increase since the start time, which is the time of the point before.
+    Delta,
+    /// The value at the moment.
+    Instant,
+}
+
+/// What a series of one kind holds.
+pub trait Value: Sized + Send + 'static {
+    /// What one point says.
+    type Reading<'a>: Copy;
+
+    /// The shelf of this kind, if the family has that kind.
+    fn shelf(store: &mut Store) -> Option<&mut Shelf<Self>>;
+
+    /// The first value of a series.
+    ///
+    /// # Errors
+    /// The reading cannot be shown.
+    fn first(reading: Self::Reading<'_>) -> Result<Self, Dropped>;
+
+    /// Takes a newer total. The answer is whether it fell, which means a restart.
+    ///
+    /// # Errors
+    /// The reading cannot be shown; the value is unchanged.
+    fn replace(&mut self, reading: Self::Reading<'_>) -> Result<bool, Dropped>;
+
+    /// Takes an increase. The answer is whether it had to start anew.
+    ///
+    /// # Errors
+    /// The reading cannot be added; the value is unchanged.
+    fn add(&mut self, reading: Self::Reading<'_>) -> Result<bool, Dropped>;
+
+    /// What was added since `earlier`, as a value of its own; `None` if it is no continuation of it.
+    fn since(&self, earlier: &Self) -> Option<Self>;
+
+    /// Adds another value, as when many series are folded into one.
+    ///
+    /// # Errors
+    /// The two do not fit together; `self` is unchanged.
+    fn fold(&mut self, other: &Self) -> Result<(), Dropped>;
+
+    /// Bytes on the heap.
+    fn heap_bytes(&self) -> usize;
+
+    /// How many lines, which are series to Prometheus, it shows.
+    fn lines(&self) -> usize;
+
+    /// Writes its lines.
+    fn render(&self, line: &Line<'_>, writer: &mut Writer<'_>);
+
+    /// Drops exemplars whose time has passed.
+    fn forget_exemplars(&mut self, now_ns: u64, retention_ns: u64);
+
+    /// Appends it to a snapshot.
+    fn save(&self, out: &mut Vec<u8>);
+
+    /// Reads it from a snapshot.
+    fn restore(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// What the lines of one series have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The family's name.
+    pub name: &'a [u8],
+    /// What follows the name on the line of a single sample: `_total`, `_info` or nothing.
+    pub suffix: &'a [u8],
+    /// The rendered labels.
+    pub labels: &'a [u8],
+    /// When the series began; zero if unknown.
+    pub start_ns: u64,
+    /// The time of the last point.
+    pub time_ns: u64,
+    /// What the page shows.
+    pub show: &'a Show,
+}
+
+/// What a page shows beside the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// The time of the scrape.
+    pub now_ns: u64,
+    /// How long an exemplar is shown.
+    pub exemplar_retention_ns: u64,
+    /// Whether `_created` lines are written (OpenMetrics only).
+    pub created: bool,
+    /// Whether samples carry the time of their point.
+    pub timestamps: bool,
+}
+
+// === impl Line ===
+
+impl Line<'_> {
+    /// Ends a line: time, exemplar, line feed.
+    pub fn end(&self, writer: &mut Writer<'_>, exemplar: Option<&Exemplar>) {
+        if self.show.timestamps && self.time_ns > 0 {
+            writer.timestamp(self.time_ns);
+        }
+        if let Some(exemplar) = exemplar
+            && !exemplar.expired(self.show.now_ns, self.show.exemplar_retention_ns)
+        {
+            writer.exemplar(exemplar.text());
+        }
+        writer.end_line();
+    }
+
+    /// Writes the `_created` line where it is wanted.
+    pub fn created(&self, writer: &mut Writer<'_>) {
+        if self.show.created && self.start_ns > 0 && writer.format() == Format::OpenMetrics {
+            writer.sample(self.name, b"_created", self.labels, None);
+            writer.created(self.start_ns);
+            writer.end_line();
+        }
+    }
+}

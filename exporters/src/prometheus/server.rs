@@ -1,0 +1,108 @@
+//! The listener of the Prometheus endpoint: HTTP/1, `/metrics` and nothing else.
+//!
+//! - **Guaranteed:** at most [`CONNECTIONS_MAX`] connections; a client that sends its headers slowly, or
+//!   does not read its page, is cut off; when the drain begins pages under way are finished.
+
+mod patient;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http::{Request, Response, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pipelines::engine::drain::Drain;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use self::patient::Patient;
+use super::page::{Page, PageBody, plain};
+
+/// Serves `page` until the drain begins, and then until the pages under way are sent or the drain's
+/// deadline has passed.
+pub async fn serve(listener: TcpListener, page: Arc<Page>, mut drain: Drain) {
+    let connections = TaskTracker::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stop = drain.clone();
+    loop {
+        let permit = tokio::select! {
+            _ = stop.begun() => break,
+            permit = Arc::clone(&room).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            _ = stop.begun() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, Arc::clone(&page), drain.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others must close theirs first.
+                warn!(%error, "the Prometheus endpoint cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = drain.expired() => {}
+    }
+}
+
+async fn connection(stream: TcpStream, page: Arc<Page>, mut drain: Drain) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = respond(&page, &request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let io = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(io, service);
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        _ = drain.begun() => {
+            serving.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = serving => ended,
+                () = drain.expired() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection to the Prometheus endpoint ended early");
+    }
+}
+
+fn respond(page: &Page, request: &Request<Incoming>) -> Response<PageBody> {
+    if request.uri().path() != "/metrics" {
+        return plain(StatusCode::NOT_FOUND, "the page is at /metrics\n");
+    }
+    page.respond(request.method(), request.headers())
+}
+
+/// Connections at the same time.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long a client may take to send a request's headers. An idle connection is closed after the same
+/// time; Prometheus opens a new one.
+const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a client may leave a page unread.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,88 @@
+//! The exporter from an OTLP batch to the page. Tests name the row of the conformance list they show.
+
+mod checker;
+mod hostile;
+mod otlp;
+mod pages;
+mod served;
+mod state;
+
+use std::sync::Arc;
+
+use pipelines::{consumer::Aggregator, time::UnixNanos};
+use proto::SignalKind;
+
+use self::otlp::{Metric, Resource, request};
+use super::{
+    Config, PrometheusTable, Table,
+    render::Scrape,
+    series::{Dropped, value::Show},
+    text::Format,
+};
+
+/// A table with one input, fed with batches that arrive one second apart.
+struct Fixture {
+    table: Arc<Table>,
+    input: PrometheusTable,
+    show: Show,
+    now_ns: u64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(&Config::default())
+    }
+
+    fn with(config: &Config) -> Self {
+        assert_eq!(config.check(), []);
+        let table = Arc::new(Table::new(config.limits()));
+        let input = PrometheusTable::new(config, Arc::clone(&table), 0);
+        let show = Show {
+            now_ns: 0,
+            exemplar_retention_ns: config.exemplar_retention_ns(),
+            created: config.created_timestamps,
+            timestamps: config.send_timestamps,
+        };
+        Self { table, input, show, now_ns: START_NS }
+    }
+
+    /// One batch of one resource.
+    fn put(&mut self, resource: Resource, metrics: Vec<Metric>) -> &mut Self {
+        self.now_ns += SECOND;
+        let (batch, rejected) =
+            proto::AnyBatch::validate(SignalKind::Metrics, request(resource, metrics)).unwrap();
+        assert_eq!(rejected, None);
+        self.input.apply(&batch, UnixNanos(self.now_ns));
+        self
+    }
+
+    fn page(&self, format: Format) -> String {
+        let show = Show { now_ns: self.now_ns, ..self.show };
+        let mut scrape = Scrape::new(Arc::clone(&self.table), Vec::new(), format, show);
+        let mut out = Vec::new();
+        while scrape.next_chunk(&mut out) {}
+        let page = String::from_utf8(out).unwrap();
+        checker::check(&page, format);
+        page
+    }
+
+    fn open_metrics(&self) -> String {
+        self.page(Format::OpenMetrics)
+    }
+
+    fn dropped(&self, why: Dropped) -> u64 {
+        self.table.counts.dropped(why)
+    }
+}
+
+/// The page after one batch of a resource without a name.
+fn page(metrics: Vec<Metric>) -> String {
+    let mut fixture = Fixture::new();
+    fixture.put(Resource::default(), metrics);
+    fixture.open_metrics()
+}
+
+/// 2023-11-14T22:13:20Z.
+const START_NS: u64 = 1_700_000_000 * SECOND;
+
+const SECOND: u64 = 1_000_000_000;

@@ -1,0 +1,560 @@
+//! OTLP metrics to points of the table.
+//!
+//! - **In:** a validated batch and its arrival time.
+//! - **Out:** points with final names and rendered labels, given to the [`Table`].
+//! - **Guaranteed:** a fault of one point costs that point only, counted with its reason; times lie
+//!   between 0 and the arrival, so that one sender's wrong clock cannot silence a series for good.
+//! - **Not here:** what the table does with a point that conflicts.
+//!
+//! OpenTelemetry, *Prometheus and OpenMetrics Compatibility*, is the text behind it. Where it leaves a
+//! choice: delta sums and histograms are accumulated, a delta sum that may fall becomes a gauge,
+//! exponential histograms are shown with explicit buckets.
+
+use std::sync::Arc;
+
+use pipelines::time::UnixNanos;
+use proto::{
+    Batch, Metrics,
+    view::{
+        Attributes, BucketsView, Data, ExemplarView, ExponentialPoint, HistogramPoint, MetricView, Number,
+        NumberPoint, ResourceView, ScopeMetricsView, SummaryPoint,
+    },
+};
+
+use super::{
+    config::Config,
+    exemplar::ExemplarLabels,
+    labels::{INSTANCE, JOB, LabelSet},
+    names,
+    series::{
+        Dropped, Metric, Table,
+        family::Family,
+        shelf::Point,
+        value::{
+            Temporality, Value,
+            histogram::{
+                self, BUCKETS_MAX, Histogram,
+                exponential::{Exponential, Side},
+            },
+            number::{self, Single},
+            summary::{self, Summary},
+        },
+    },
+    text::{self, ExemplarText, Kind},
+    value_text::push_value,
+};
+
+/// Turns batches into points. Keeps only buffers from one batch to the next.
+#[derive(Debug)]
+pub struct Translator {
+    settings: Settings,
+    labels: LabelSet,
+    rendered: Vec<u8>,
+    identity: Vec<u8>,
+    name: String,
+    exemplars: ExemplarLabels,
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    quantiles: Vec<(f64, f64)>,
+    /// Which input of the table this is.
+    input: u8,
+}
+
+/// What of the configuration decides about names and labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    namespace: String,
+    const_labels: Vec<(String, String)>,
+    suffixes: bool,
+    resource_labels: bool,
+    service_labels: bool,
+    scope_labels: bool,
+}
+
+/// What the points of one metric have in common.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    table: &'a Table,
+    metric: Metric<'a>,
+    temporality: Option<Temporality>,
+    now_ns: u64,
+    input: u8,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// From what the user wrote.
+    pub fn new(config: &Config) -> Self {
+        let conversion = config.resource_to_telemetry_conversion;
+        Self {
+            namespace: config.namespace.clone(),
+            const_labels: config.const_labels.clone().into_iter().collect(),
+            suffixes: config.adds_suffixes(),
+            resource_labels: conversion.enabled,
+            service_labels: !conversion.exclude_service_attributes,
+            scope_labels: !config.without_scope_info,
+        }
+    }
+}
+
+// === impl Translator ===
+
+impl Translator {
+    /// A translator for one input of the table.
+    pub fn new(settings: Settings, input: u8) -> Self {
+        Self {
+            settings,
+            labels: LabelSet::default(),
+            rendered: Vec::new(),
+            identity: Vec::new(),
+            name: String::new(),
+            exemplars: ExemplarLabels::default(),
+            bounds: Vec::new(),
+            counts: Vec::new(),
+            quantiles: Vec::new(),
+            input,
+        }
+    }
+
+    /// Puts every point of a batch into the table.
+    pub fn apply(&mut self, table: &Table, batch: &Batch<Metrics>, now: UnixNanos) {
+        for resource_metrics in batch.view().resource_metrics() {
+            self.resource(table, resource_metrics.resource(), now);
+            let resource = self.labels.mark();
+            for scope_metrics in resource_metrics.scope_metrics() {
+                self.scope(scope_metrics);
+                let scope = self.labels.mark();
+                for metric in scope_metrics.metrics() {
+                    self.metric(table, metric, now);
+                    self.labels.back_to(scope);
+                }
+                self.labels.back_to(resource);
+            }
+        }
+    }
+
+    /// `job` and `instance`, `target_info`, and the labels that every series of the resource has.
+    fn resource(&mut self, table: &Table, resource: ResourceView<'_>, now: UnixNanos) {
+        self.labels.clear();
+        let attributes = resource.attributes();
+        self.service_labels(attributes);
+        self.labels.render("", &mut self.identity);
+        let service = self.labels.mark();
+        let mut described = false;
+        for (key, value) in attributes {
+            if !SERVICE.contains(&key) {
+                described = true;
+                self.labels.push_with("", key, |text| push_value(text, value));
+            }
+        }
+        if described && text_of(attributes, SERVICE_NAME).is_some() {
+            self.target_info(table, now);
+        }
+        self.labels.back_to(service);
+        if self.settings.resource_labels {
+            for (key, value) in attributes {
+                if self.settings.service_labels || !SERVICE.contains(&key) {
+                    self.labels.push_with("", key, |text| push_value(text, value));
+                }
+            }
+        }
+        for (name, value) in &self.settings.const_labels {
+            self.labels.push(name, value);
+        }
+    }
+
+    fn service_labels(&mut self, attributes: Attributes<'_>) {
+        if let Some(name) = text_of(attributes, SERVICE_NAME) {
+            let namespace = text_of(attributes, SERVICE_NAMESPACE);
+            self.labels.push_with("", JOB, |text| {
+                if let Some(namespace) = namespace {
+                    text.push_str(namespace);
+                    text.push('/');
+                }
+                text.push_str(name);
+            });
+        }
+        if let Some(instance) = attributes.find(SERVICE_INSTANCE) {
+            self.labels.push_with("", INSTANCE, |text| push_value(text, instance));
+        }
+    }
+
+    fn target_info(&mut self, table: &Table, now: UnixNanos) {
+        self.labels.render("", &mut self.rendered);
+        let put = if self.rendered.len() > LABELS_BYTES_MAX {
+            Err(Dropped::LabelsTooLong)
+        } else {
+            table.targets.put(&self.identity, &self.rendered, now.0, self.input, &table.usage)
+        };
+        if let Err(why) = put {
+            table.counts.drop_point(why);
+        }
+    }
+
+    /// `otel_scope_*`, unless the scope has no name.
+    fn scope(&mut self, scope_metrics: ScopeMetricsView<'_>) {
+        let scope = scope_metrics.scope();
+        if !self.settings.scope_labels || scope.name().is_empty() {
+            return;
+        }
+        self.labels.push("otel_scope_name", scope.name());
+        self.labels.push("otel_scope_version", scope.version());
+        self.labels.push("otel_scope_schema_url", scope_metrics.schema_url());
+        for (key, value) in scope.attributes() {
+            if !["name", "version", "schema_url"].contains(&key) {
+                self.labels.push_with("otel_scope_", key, |text| push_value(text, value));
+            }
+        }
+    }
+
+    fn metric(&mut self, table: &Table, metric: MetricView<'_>, now: UnixNanos) {
+        let data = metric.data();
+        let (mut kind, temporality) = kind_of(metric, &data);
+        let mut name = std::mem::take(&mut self.name);
+        let Settings { namespace, suffixes, .. } = &self.settings;
+        let had_suffix =
+            names::family_name(&mut name, namespace, metric.name(), kind, metric.unit(), *suffixes);
+        if kind == Kind::Counter && !suffixes && !had_suffix {
+            // A counter's sample must end in `_total`, which the user does not want to see added.
+            kind = Kind::Unknown;
+        }
+        let unit = names::unit_suffix(metric.unit());
+        let description = Metric { name: &name, kind, unit: &unit, help: metric.description() };
+        let target = Target { table, metric: description, temporality, now_ns: now.0, input: self.input };
+        self.points(&target, &data);
+        self.name = name;
+    }
+
+    fn points(&mut self, target: &Target<'_>, data: &Data<'_>) {
+        match data {
+            Data::Gauge(gauge) => self.each(target, gauge.points(), Self::number),
+            Data::Sum(sum) => self.each(target, sum.points(), Self::number),
+            Data::Histogram(histogram) => self.each(target, histogram.points(), Self::histogram),
+            Data::ExponentialHistogram(histogram) => {
+                self.each(target, histogram.points(), Self::exponential);
+            }
+            Data::Summary(summary) => self.each(target, summary.points(), Self::summary),
+            Data::None => target.table.counts.drop_point(Dropped::NoData),
+        }
+    }
+
+    fn each<P: Copy>(
+        &mut self,
+        target: &Target<'_>,
+        points: impl Iterator<Item = P>,
+        put: fn(&mut Self, &Target<'_>, &Family, P) -> Result<(), Dropped>,
+    ) {
+        let base = self.labels.mark();
+        let mut family = target.family();
+        for point in points {
+            let mut put = |family: &Result<Arc<Family>, Dropped>| {
+                let put =
+                    family.as_ref().map_err(|why| *why).and_then(|family| put(self, target, family, point));
+                self.labels.back_to(base);
+                put
+            };
+            let mut taken = put(&family);
+            if taken == Err(Dropped::Retired) {
+                family = target.family();
+                taken = put(&family);
+            }
+            if let Err(why) = taken {
+                target.table.counts.drop_point(why);
+            }
+        }
+    }
+
+    fn number(
+        &mut self,
+        target: &Target<'_>,
+        family: &Family,
+        point: NumberPoint<'_>,
+    ) -> Result<(), Dropped> {
+        self.render(target, point.attributes(), "")?;
+        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        if point.flags() & NO_RECORDED_VALUE != 0 {
+            family.end(&at, &target.table.usage);
+            return Ok(());
+        }
+        let value = number_of(point.value()).ok_or(Dropped::NoData)?;
+        check_state(target.metric, value, at.labels)?;
+        let monotonic = target.metric.kind == Kind::Counter;
+        let exemplars = &mut self.exemplars;
+        let newest = point.exemplars().max_by_key(|exemplar| exemplar.time_ns()).filter(|_| monotonic);
+        target.table.put::<Single>(family, &at, number::Reading { value, monotonic }, |single| {
+            if let Some(newest) = newest {
+                with_exemplar(target, exemplars, newest, |text| single.take_exemplar(text));
+            }
+        })
+    }
+
+    fn histogram(
+        &mut self,
+        target: &Target<'_>,
+        family: &Family,
+        point: HistogramPoint<'_>,
+    ) -> Result<(), Dropped> {
+        self.render(target, point.attributes(), "le")?;
+        if point.flags() & NO_RECORDED_VALUE != 0 {
+            let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+            family.end(&at, &target.table.usage);
+            return Ok(());
+        }
+        self.buckets(point)?;
+        let bounds = &family.bounds(&self.bounds)?;
+        let reading = histogram::Reading::Explicit { bounds, counts: &self.counts, sum: point.sum() };
+        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        put_histogram(target, family, &at, reading, point.exemplars(), &mut self.exemplars)
+    }
+
+    /// Bounds and counts into the buffers. A last bound that is infinite adds nothing.
+    fn buckets(&mut self, point: HistogramPoint<'_>) -> Result<(), Dropped> {
+        self.bounds.clear();
+        self.counts.clear();
+        self.bounds.extend(point.explicit_bounds().take(BUCKETS_MAX + 2));
+        self.counts.extend(point.bucket_counts().take(BUCKETS_MAX + 3));
+        if self.bounds.len() > BUCKETS_MAX + 1 {
+            return Err(Dropped::TooManyBuckets);
+        }
+        if self.counts.is_empty() && self.bounds.is_empty() {
+            self.counts.push(point.count());
+        }
+        if self.bounds.last() == Some(&f64::INFINITY) && self.counts.len() == self.bounds.len() + 1 {
+            let above = self.counts.pop().unwrap_or(0);
+            self.bounds.pop();
+            if let Some(last) = self.counts.last_mut() {
+                *last = last.saturating_add(above);
+            }
+        }
+        Ok(())
+    }
+
+    fn exponential(
+        &mut self,
+        target: &Target<'_>,
+        family: &Family,
+        point: ExponentialPoint<'_>,
+    ) -> Result<(), Dropped> {
+        self.render(target, point.attributes(), "le")?;
+        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        if point.flags() & NO_RECORDED_VALUE != 0 {
+            family.end(&at, &target.table.usage);
+            return Ok(());
+        }
+        let zero = (point.zero_count(), point.zero_threshold());
+        let buckets =
+            Exponential::new(point.scale(), zero, side(point.positive())?, side(point.negative())?)?;
+        let reading = histogram::Reading::Exponential { buckets: &buckets, sum: point.sum() };
+        put_histogram(target, family, &at, reading, point.exemplars(), &mut self.exemplars)
+    }
+
+    fn summary(
+        &mut self,
+        target: &Target<'_>,
+        family: &Family,
+        point: SummaryPoint<'_>,
+    ) -> Result<(), Dropped> {
+        self.render(target, point.attributes(), "quantile")?;
+        self.quantiles.clear();
+        self.quantiles.extend(point.quantiles().map(|quantile| (quantile.quantile(), quantile.value())));
+        self.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        if point.flags() & NO_RECORDED_VALUE != 0 {
+            family.end(&at, &target.table.usage);
+            return Ok(());
+        }
+        let reading = summary::Reading { quantiles: &self.quantiles, sum: point.sum(), count: point.count() };
+        target.table.put::<Summary>(family, &at, reading, |_| {})
+    }
+
+    /// The labels of a point, rendered; the identity of its series.
+    fn render(
+        &mut self,
+        target: &Target<'_>,
+        attributes: Attributes<'_>,
+        reserved: &str,
+    ) -> Result<(), Dropped> {
+        for (key, value) in attributes {
+            self.labels.push_with("", key, |text| push_value(text, value));
+        }
+        if self.labels.bytes() > COLLECTED_BYTES_MAX {
+            return Err(Dropped::LabelsTooLong);
+        }
+        if self.labels.render(reserved, &mut self.rendered) {
+            target.table.counts.renamed_labels.add(1);
+        }
+        if self.rendered.len() > LABELS_BYTES_MAX {
+            return Err(Dropped::LabelsTooLong);
+        }
+        Ok(())
+    }
+}
+
+// === impl Target ===
+
+impl Target<'_> {
+    fn family(&self) -> Result<Arc<Family>, Dropped> {
+        if self.metric.name.is_empty() {
+            return Err(Dropped::InvalidName);
+        }
+        self.table.family(&self.metric)
+    }
+
+    fn point<'a>(&self, labels: &'a [u8], start_ns: u64, time_ns: u64) -> Result<Point<'a>, Dropped> {
+        let time_ns = self.time(time_ns);
+        Ok(Point {
+            labels,
+            start_ns: start_ns.min(time_ns),
+            time_ns,
+            now_ns: self.now_ns,
+            temporality: self.temporality.ok_or(Dropped::NoData)?,
+            input: self.input,
+        })
+    }
+
+    /// A time that lies in the future, or is not given, is the time of arrival.
+    fn time(&self, time_ns: u64) -> u64 {
+        if time_ns == 0 { self.now_ns } else { time_ns.min(self.now_ns) }
+    }
+}
+
+fn put_histogram<'a>(
+    target: &Target<'_>,
+    family: &Family,
+    at: &Point<'_>,
+    reading: <Histogram as Value>::Reading<'_>,
+    exemplars: impl Iterator<Item = ExemplarView<'a>>,
+    labels: &mut ExemplarLabels,
+) -> Result<(), Dropped> {
+    target.table.put::<Histogram>(family, at, reading, |histogram| {
+        for exemplar in exemplars {
+            with_exemplar(target, labels, exemplar, |text| histogram.take_exemplar(text));
+        }
+    })
+}
+
+/// Calls `take` with an exemplar, its labels rendered, if it can be shown.
+fn with_exemplar(
+    target: &Target<'_>,
+    labels: &mut ExemplarLabels,
+    exemplar: ExemplarView<'_>,
+    take: impl FnOnce(ExemplarText<'_>),
+) {
+    let value = number_of(exemplar.value()).filter(|value| !value.as_f64().is_nan());
+    let Some(value) = value.filter(|_| target.table.usage.has_room_for_exemplars()) else {
+        return target.table.counts.dropped_exemplars.add(1);
+    };
+    labels.begin(exemplar.trace_id(), exemplar.span_id());
+    let attributes = exemplar.filtered_attributes();
+    let task = attributes.into_iter().filter(|(key, _)| *key == TASK_ID);
+    let others = attributes.into_iter().filter(|(key, _)| *key != TASK_ID);
+    let (mut name, mut spelled) = (String::new(), String::new());
+    for (key, value) in task.chain(others) {
+        name.clear();
+        spelled.clear();
+        names::push_label_name(&mut name, "", key);
+        push_value(&mut spelled, value);
+        labels.add(&name, &spelled);
+    }
+    let time_ns = target.time(exemplar.time_ns());
+    take(ExemplarText { labels: labels.rendered(), value, time_ns });
+}
+
+/// The type of a metric, and how its points relate to those before.
+fn kind_of(metric: MetricView<'_>, data: &Data<'_>) -> (Kind, Option<Temporality>) {
+    match data {
+        Data::Gauge(_) => (gauge_kind(metric), Some(Temporality::Instant)),
+        Data::Sum(sum) => {
+            let kind = if sum.monotonic() { Kind::Counter } else { Kind::Gauge };
+            (kind, temporality(sum.temporality()))
+        }
+        Data::Histogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
+        Data::ExponentialHistogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
+        Data::Summary(_) => (Kind::Summary, Some(Temporality::Cumulative)),
+        Data::None => (Kind::Unknown, None),
+    }
+}
+
+/// `metric.metadata["prometheus.type"]` says what a gauge was before it became OTLP.
+fn gauge_kind(metric: MetricView<'_>) -> Kind {
+    match text_of(metric.metadata(), "prometheus.type") {
+        Some("unknown") => Kind::Unknown,
+        Some("info") => Kind::Info,
+        Some("stateset") => Kind::StateSet,
+        _ => Kind::Gauge,
+    }
+}
+
+fn temporality(value: i32) -> Option<Temporality> {
+    match value {
+        DELTA => Some(Temporality::Delta),
+        CUMULATIVE => Some(Temporality::Cumulative),
+        _ => None,
+    }
+}
+
+/// OpenMetrics 1.0, *Info* and *StateSet*: 1 only; 0 or 1, and a label named as the family.
+fn check_state(metric: Metric<'_>, value: text::Number, labels: &[u8]) -> Result<(), Dropped> {
+    let value = value.as_f64();
+    let valid = match metric.kind {
+        Kind::Info => value == 1.0,
+        Kind::StateSet => (value == 0.0 || value == 1.0) && has_label(labels, metric.name),
+        _ => true,
+    };
+    if valid { Ok(()) } else { Err(Dropped::InvalidValue) }
+}
+
+/// Whether rendered labels have one of this name.
+fn has_label(labels: &[u8], name: &str) -> bool {
+    let start = format!("{name}=\"");
+    let text = std::str::from_utf8(labels).unwrap_or_default();
+    text.starts_with(&start) || text.contains(&format!("\",{start}"))
+}
+
+fn side(buckets: BucketsView<'_>) -> Result<Side, Dropped> {
+    let counts: Vec<u64> = buckets.bucket_counts().take(EXPONENTIAL_BUCKETS_MAX + 1).collect();
+    if counts.len() > EXPONENTIAL_BUCKETS_MAX {
+        return Err(Dropped::TooManyBuckets);
+    }
+    Side::new(buckets.offset(), counts).ok_or(Dropped::InvalidHistogram)
+}
+
+fn number_of(number: Number) -> Option<text::Number> {
+    match number {
+        Number::None => None,
+        Number::Int(value) => Some(text::Number::Int(value)),
+        Number::Double(value) => Some(text::Number::Double(value)),
+    }
+}
+
+/// The text of an attribute, if there is some.
+fn text_of<'a>(attributes: Attributes<'a>, key: &str) -> Option<&'a str> {
+    attributes.find(key).and_then(|value| value.as_str()).filter(|text| !text.is_empty())
+}
+
+const SERVICE_NAME: &str = "service.name";
+const SERVICE_NAMESPACE: &str = "service.namespace";
+const SERVICE_INSTANCE: &str = "service.instance.id";
+
+/// The attributes that `job` and `instance` are made of.
+const SERVICE: [&str; 3] = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
+
+/// The attribute that comes first after the ids on an exemplar.
+const TASK_ID: &str = "task.id";
+
+/// OTLP's `DataPointFlags`: the series ends here.
+const NO_RECORDED_VALUE: u32 = 1;
+
+/// OTLP's `AggregationTemporality`.
+const DELTA: i32 = 1;
+const CUMULATIVE: i32 = 2;
+
+/// Rendered labels of one series, at most.
+const LABELS_BYTES_MAX: usize = 16 * 1024;
+
+/// Names, keys and values before they are rendered, at most.
+const COLLECTED_BYTES_MAX: usize = 3 * LABELS_BYTES_MAX;
+
+/// Buckets of one sign of an exponential histogram that are looked at.
+const EXPONENTIAL_BUCKETS_MAX: usize = 16 * 1024;
