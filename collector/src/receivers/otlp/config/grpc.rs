@@ -56,7 +56,7 @@ pub struct Keepalive {
 }
 
 /// `keepalive.server_parameters:`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerParameters {
     /// A connection without a call in flight for that long is closed; 0 (the default) for never.
@@ -64,7 +64,7 @@ pub struct ServerParameters {
     /// A connection that old (and a tenth of it more or less) is asked to go, so that load spreads over
     /// replicas; default 5m, 0 for never.
     pub max_connection_age: Span,
-    /// How long calls in flight may then take; default 1m.
+    /// How long calls in flight may then take; default 1m, which 0 means too.
     pub max_connection_age_grace: Span,
     /// A connection that silent is pinged; default 30s, which 0 means too.
     pub time: Span,
@@ -157,6 +157,12 @@ impl ServerParameters {
         let or = |Span(value): Span, default| if value.is_zero() { default } else { value };
         (or(self.time, PING_AFTER), or(self.timeout, PING_TIMEOUT))
     }
+
+    /// How long the calls of a connection that was asked to leave may take.
+    pub fn grace(&self) -> Duration {
+        let Span(grace) = self.max_connection_age_grace;
+        if grace.is_zero() { AGE_GRACE } else { grace }
+    }
 }
 
 impl Default for ServerParameters {
@@ -164,7 +170,7 @@ impl Default for ServerParameters {
         Self {
             max_connection_idle: Span(Duration::ZERO),
             max_connection_age: Span(Duration::from_secs(300)),
-            max_connection_age_grace: Span(Duration::from_secs(60)),
+            max_connection_age_grace: Span(AGE_GRACE),
             time: Span(PING_AFTER),
             timeout: Span(PING_TIMEOUT),
         }
@@ -178,3 +184,4 @@ const MESSAGE_MIB_MAX: u32 = 1024;
 const CALLS_DEFAULT: u32 = 1024;
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const AGE_GRACE: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pipelines::config::{ByteSize, ConfigError, Span};
 use proto::SignalKind;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,12 @@ impl Http {
     /// Whether bodies that are not compressed are taken.
     pub fn accepts_plain(&self) -> bool {
         self.compression_algorithms.as_ref().is_none_or(|list| list.iter().any(String::is_empty))
+    }
+
+    /// Headers added to every answer, as far as [`check`](super::Config::check) lets them pass.
+    pub fn response_headers(&self) -> HeaderMap {
+        let pairs = self.response_headers.iter();
+        pairs.filter_map(|(name, value)| Some((name.try_into().ok()?, value.try_into().ok()?))).collect()
     }
 
     /// The path of a signal.

@@ -1,0 +1,118 @@
+//! From the bytes of a request to its answer: validate, push, count.
+//!
+//! - **In:** the bytes of one export request, admitted.
+//! - **Out:** the bytes of the export response, or why there is none.
+//! - **Guaranteed:** success is answered only when the journal has the data as its pipelines promise; the
+//!   bytes stay admitted until then. Items that are not acceptable on their own are left out, counted, and
+//!   reported as partial success, their neighbours are kept. Every request is counted once.
+//! - **Not here:** sockets, gRPC, HTTP.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pipelines::{
+    component::ComponentId,
+    engine::{
+        edge::ReceiverEdge,
+        inlet::{Arrival, Inlet},
+    },
+    time::UnixNanos,
+};
+use proto::{AnyBatch, Rejected, SignalKind, response::PartialSuccess};
+
+use super::status::Decline;
+use crate::receivers::admission::{Admission, Permit};
+
+/// Where one protocol's requests go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Intake {
+    inlet: Inlet,
+    admission: Admission,
+    /// In the order of [`SignalKind::ALL`].
+    edges: [Arc<ReceiverEdge>; 3],
+}
+
+/// Items that were pushed and not yet answered. Dropped unanswered, because the client went away, they
+/// count as failed: the journal may have them, but nobody was told so.
+struct Unanswered<'a> {
+    edge: &'a ReceiverEdge,
+    items: u64,
+}
+
+// === impl Intake ===
+
+impl Intake {
+    pub(super) fn new(
+        receiver: &ComponentId,
+        transport: &'static str,
+        inlet: Inlet,
+        admission: Admission,
+    ) -> Self {
+        let edge = |signal| Arc::new(ReceiverEdge::new(receiver.clone(), transport, signal));
+        Self { inlet, admission, edges: SignalKind::ALL.map(edge) }
+    }
+
+    pub(super) fn edges(&self) -> impl Iterator<Item = Arc<ReceiverEdge>> + '_ {
+        self.edges.iter().map(Arc::clone)
+    }
+
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Whether to read a request of this signal at all.
+    pub(super) fn check(&self, signal: SignalKind) -> Result<(), Decline> {
+        if self.inlet.accepts(signal) { Ok(()) } else { Err(Decline::NoPipeline(signal)) }
+    }
+
+    /// Takes one request, whose bytes were read, or could not be.
+    pub(super) async fn take(
+        &self,
+        signal: SignalKind,
+        read: Result<(Bytes, Permit), Decline>,
+    ) -> Result<Bytes, Decline> {
+        let edge = &self.edges[signal as usize];
+        let (bytes, _permit) = read.inspect_err(|_| edge.refused.add(1))?;
+        let (batch, rejected) = AnyBatch::validate(signal, bytes).inspect_err(|_| edge.failed.add(1))?;
+        let out = rejected.as_ref().map_or(0, |rejected| rejected.items as u64);
+        let unanswered = Unanswered { edge, items: batch.items() as u64 + out };
+        let arrival = Arrival { batches: vec![batch], now: UnixNanos::now(), sequence: None };
+        let pushed = self.inlet.push(arrival).await;
+        let items = unanswered.answer();
+        match pushed {
+            Ok(()) => {
+                edge.accepted.add(items - out);
+                edge.refused.add(out);
+                Ok(success(rejected))
+            }
+            Err(refusal) => {
+                edge.refused.add(items);
+                Err(refusal.into())
+            }
+        }
+    }
+}
+
+// === impl Unanswered ===
+
+impl Unanswered<'_> {
+    /// The items, to be counted by their answer.
+    fn answer(mut self) -> u64 {
+        std::mem::take(&mut self.items)
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.edge.failed.add(self.items);
+    }
+}
+
+/// An export response; full success is an empty message (OTLP, *Full Success*).
+fn success(rejected: Option<Rejected>) -> Bytes {
+    let partial = rejected.map(|rejected| PartialSuccess {
+        rejected: i64::try_from(rejected.items).unwrap_or(i64::MAX),
+        message: rejected.to_string(),
+    });
+    PartialSuccess::encode(partial.as_ref()).into()
+}

@@ -1,0 +1,150 @@
+//! The one table of answers: what became of a request, as a gRPC code and as an HTTP status.
+//!
+//! | what | gRPC | HTTP | the sender should |
+//! | --- | --- | --- | --- |
+//! | taken, wholly or in part | OK | 200 | go on |
+//! | too many bytes, before or after inflation | RESOURCE_EXHAUSTED, no RetryInfo | 413 | send less at once |
+//! | a passing condition: memory, lag, disk, drain, a body that came too slowly | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
+//! | not OTLP, does not inflate, cut off | INVALID_ARGUMENT | 400 | give up |
+//! | refused for good | INVALID_ARGUMENT | 400 | give up |
+//! | a signal no pipeline takes, an unknown method or path | UNIMPLEMENTED | 404 | look at its configuration |
+//! | an encoding or a content type we do not know | UNIMPLEMENTED | 415 | look at its configuration |
+//! | another method than POST | UNIMPLEMENTED | 405 | look at its configuration |
+//! | a compressed message without `grpc-encoding` | INTERNAL | – | give up (gRPC, *Compression*, demands this code) |
+//!
+//! OTLP, *Failures*: `RESOURCE_EXHAUSTED` without RetryInfo means "never again", so a passing condition is
+//! always UNAVAILABLE.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+use pipelines::refusal::{Reason, Refusal};
+use proto::{Malformed, SignalKind, response};
+use thiserror::Error;
+
+use crate::receivers::{admission::Full, otlp::inflate::InflateError};
+
+/// Why a request was not taken.
+#[derive(Debug, Error)]
+pub(super) enum Decline {
+    #[error("the request has more than {bytes_max} bytes, which is the limit of this receiver")]
+    TooLarge { bytes_max: usize },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the body did not arrive within {0:?}")]
+    TooSlow(Duration),
+    #[error("the body is not an OTLP export request: {0}")]
+    Malformed(#[from] Malformed),
+    #[error("the body does not inflate: {0}")]
+    Corrupt(io::Error),
+    #[error("the body ended early")]
+    CutOff,
+    #[error("{0}")]
+    Framing(&'static str),
+    #[error("the message is compressed, but there is no grpc-encoding")]
+    CompressedWithoutEncoding,
+    #[error("no pipeline of this collector accepts {0}")]
+    NoPipeline(SignalKind),
+    #[error("there is nothing at {0}")]
+    UnknownPath(String),
+    #[error("the encoding `{0}` is not supported; send {1}")]
+    UnknownEncoding(String, &'static str),
+    #[error("{0}")]
+    UnsupportedMedia(String),
+    #[error("only POST is served here")]
+    NotPost,
+}
+
+/// The gRPC codes we answer with; google.rpc.Code has the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(super) enum Code {
+    InvalidArgument = 3,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+}
+
+// === impl Decline ===
+
+impl Decline {
+    /// The table.
+    pub(super) fn codes(&self) -> (Code, StatusCode) {
+        match self {
+            Self::TooLarge { .. } | Self::Refused(Refusal::Permanent { reason: Reason::TooLarge }) => {
+                (Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            Self::Refused(Refusal::Retry { .. }) | Self::TooSlow(_) => {
+                (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::Refused(Refusal::Permanent { .. })
+            | Self::Malformed(_)
+            | Self::Corrupt(_)
+            | Self::CutOff
+            | Self::Framing(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+            Self::CompressedWithoutEncoding => (Code::Internal, StatusCode::BAD_REQUEST),
+            Self::NoPipeline(_) | Self::UnknownPath(_) => (Code::Unimplemented, StatusCode::NOT_FOUND),
+            Self::UnknownEncoding(..) | Self::UnsupportedMedia(_) => {
+                (Code::Unimplemented, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Self::NotPost => (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    /// When to come back, for a passing condition; always more than zero.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(Refusal::Retry { after, .. }) => Some((*after).max(RETRY_AFTER_MIN)),
+            Self::TooSlow(_) => Some(RETRY_AFTER_MIN),
+            _ => None,
+        }
+    }
+
+    /// The answer as `google.rpc.Status`.
+    pub(super) fn details(&self) -> Bytes {
+        let status = response::Status {
+            code: self.codes().0 as i32,
+            message: self.to_string(),
+            retry_after: self.retry_after(),
+            violations: self.violation().into_iter().collect(),
+        };
+        status.encode().into()
+    }
+
+    /// The same for a sender that speaks JSON: code and message, which is all such a sender reads.
+    pub(super) fn to_json(&self) -> Bytes {
+        let status = serde_json::json!({"code": self.codes().0 as i32, "message": self.to_string()});
+        status.to_string().into()
+    }
+
+    /// Which part of the request is wrong.
+    fn violation(&self) -> Option<response::Violation> {
+        let field = match self {
+            Self::Malformed(malformed) => malformed.field.to_string(),
+            Self::Corrupt(_) | Self::CutOff | Self::Framing(_) => "body".to_owned(),
+            _ => return None,
+        };
+        Some(response::Violation { field, description: self.to_string() })
+    }
+
+    /// What a buffer of `bytes_max` bytes says when it cannot grow.
+    pub(super) fn full(full: Full, bytes_max: usize) -> Self {
+        match full {
+            Full::Limit => Self::TooLarge { bytes_max },
+            Full::Budget => Self::Refused(Refusal::retry(Reason::MemoryLimit)),
+        }
+    }
+
+    /// What an inflation to at most `bytes_max` bytes says.
+    pub(super) fn inflate(error: InflateError, bytes_max: usize) -> Self {
+        match error {
+            InflateError::Full(full) => Self::full(full, bytes_max),
+            InflateError::Corrupt(error) => Self::Corrupt(error),
+        }
+    }
+}
+
+/// Retry-After counts whole seconds.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
