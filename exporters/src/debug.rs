@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
+use crate::delivery::show_lag;
+
 mod text;
 
 /// What the user writes under `debug:`.
@@ -124,7 +126,7 @@ impl Debug {
                 () = &mut expired => break,
                 _ = ticks.tick() => {
                     self.summary(edge.signal);
-                    edge.lag_bytes.set(cursor.lag_bytes());
+                    show_lag(&edge, &cursor);
                 }
                 read = cursor.next(READ_BYTES) => {
                     let Some(records) = read else { break };
@@ -136,6 +138,7 @@ impl Debug {
             }
         }
         self.summary(edge.signal);
+        show_lag(&edge, &cursor);
     }
 
     fn show(&mut self, record: &Record) {

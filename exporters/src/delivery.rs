@@ -223,8 +223,15 @@ impl<D: Destination> Run<D> {
     }
 
     fn show_lag(&self) {
-        self.edge.lag_bytes.set(self.cursor.lag_bytes());
+        show_lag(&self.edge, &self.cursor);
     }
+}
+
+/// Shows how far a consumer lags behind, and counts what `on_full: drop_oldest` has cost it.
+pub(crate) fn show_lag(edge: &ConsumerEdge, cursor: &Cursor) {
+    edge.lag_bytes.set(cursor.lag_bytes());
+    // Only the consumer itself counts here, so the total is what was counted so far.
+    edge.dropped.add(cursor.dropped_items().saturating_sub(edge.dropped.total()));
 }
 
 /// Settles a request. A panic is a fault of ours; it costs this request and is counted, but does not

@@ -19,6 +19,6 @@ pub mod processor;
 pub mod processors;
 pub mod refusal;
 pub mod snapshot;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;

@@ -111,6 +111,18 @@ impl Drop for MemoryPart {
     }
 }
 
+/// What the machine has, or the container is given if that is less. Read when a configuration asks for a share
+/// of it; without any source, as on systems other than Linux, 4 GiB.
+pub fn machine_bytes() -> u64 {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let container = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    });
+    container.into_iter().chain(machine).min().unwrap_or(4 << 30)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

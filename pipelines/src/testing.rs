@@ -1,5 +1,7 @@
 //! What tests of other crates share. Behind the feature `testing`.
 
+pub mod contract;
+
 use std::sync::Arc;
 
 use proto::{AnyBatch, SignalKind};

@@ -95,6 +95,16 @@ impl Line {
 
     fn on(journal: Arc<Journal>, name: &str, settings: Settings, script: Script) -> Self {
         let bounds = Bounds { lag_bytes_max: 1 << 30, on_full: OnFull::Refuse };
+        Self::bounded(journal, name, bounds, settings, script)
+    }
+
+    fn bounded(
+        journal: Arc<Journal>,
+        name: &str,
+        bounds: Bounds,
+        settings: Settings,
+        script: Script,
+    ) -> Self {
         let cursor = journal.cursor(PipelineIndex(0), name, bounds).unwrap();
         let edge = Arc::new(ConsumerEdge::new(ComponentId::new(name), SignalKind::Traces));
         let (trigger, drain) = drain();
@@ -440,6 +450,26 @@ async fn p19_what_is_in_flight_at_the_deadline_stays_uncommitted() {
     assert!((25..27).contains(&begun.elapsed().as_secs()));
     assert_eq!((line.edge.sent.total(), line.edge.failed.total()), (0, 0));
     assert!(line.edge.lag_bytes.value() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_drop_oldest_costs_is_counted() {
+    let script = Script::new(|number, _| if number < 9 { code(14, None) } else { taken() });
+    let line = Line::start(settings(), script);
+    let bounds = Bounds { lag_bytes_max: 20_000, on_full: OnFull::DropOldest };
+    let blocked = Script::new(|_, _| taken());
+    let gate = blocked.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let lagging = Line::bounded(Arc::clone(&line.journal), "lagging", bounds, settings(), blocked.clone());
+    for seed in 0..50 {
+        line.append(sample::traces(5, 10, seed)).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+    blocked.gate.add_permits(gate);
+    let edge = Arc::clone(&lagging.edge);
+    assert_eq!(line.finish().await, (250, 0));
+    let (sent, failed) = lagging.finish().await;
+    assert!(edge.dropped.total() > 0);
+    assert_eq!(sent + failed + edge.dropped.total(), 250);
 }
 
 #[tokio::test(start_paused = true)]

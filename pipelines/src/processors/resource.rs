@@ -1,0 +1,59 @@
+//! `resource`: edits the attributes of the resource, of all three signals.
+//!
+//! - **In:** a batch.
+//! - **Out:** the batch with edited resources; items keep their very bytes.
+//! - **Guaranteed:** a batch in which no resource changes is passed on without a copy.
+//! - **Not here:** attributes of items; see [`crate::processors::attributes`].
+
+use proto::{Batch, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::ConfigError,
+    processor::Processor,
+    processors::actions::{ActionConfig, Actions},
+    refusal::Refusal,
+    time::UnixNanos,
+};
+
+/// What the user writes under `resource:`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What to do to the attributes, in order.
+    pub attributes: Vec<ActionConfig>,
+}
+
+/// Edits resources.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    actions: Actions,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// All faults, with paths below `resource`.
+    pub fn check(&self) -> Result<(), Vec<ConfigError>> {
+        self.build().map(|_| ())
+    }
+
+    /// Makes the processor.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn build(&self) -> Result<Resource, Vec<ConfigError>> {
+        Ok(Resource { actions: Actions::build("attributes", &self.attributes)? })
+    }
+}
+
+// === impl Resource ===
+
+impl<S: Signal> Processor<S> for Resource {
+    fn process(&self, batch: Batch<S>, _now: UnixNanos) -> Result<Option<Batch<S>>, Refusal> {
+        Ok(Some(batch.edit_resources(|attributes, out| self.actions.apply(attributes, out))))
+    }
+}
