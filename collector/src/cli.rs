@@ -2,9 +2,10 @@
 //!
 //! - **In:** arguments and the variables `PHASOR_CONFIG`, `PHASOR_DATA_DIR`, `PHASOR_API_KEY`.
 //! - **Out:** an exit code: 0, 1 if the configuration is wrong or the command failed, 2 if the arguments are.
-//! - **Not here:** what `run`, `keys` and `smoke` do; [`Handlers`] brings that in.
+//! - **Not here:** what `run` and `smoke` do; [`Handlers`] brings that in.
 
 mod components;
+mod keys;
 mod print_config;
 mod validate;
 
@@ -131,8 +132,6 @@ pub struct Smoke {
 pub struct Handlers {
     /// Runs the collector until it is told to stop.
     pub run: fn(Loaded, &Path) -> ExitCode,
-    /// Manages keys in a data directory.
-    pub keys: fn(Keys, &Path) -> ExitCode,
     /// Plays the reference scenario.
     pub smoke: fn(Smoke) -> ExitCode,
 }
@@ -159,10 +158,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
                 Err(diagnostics) => refuse(&diagnostics, &mut io::stderr().lock()),
             };
         }
-        Command::Keys(command) => {
-            drop((out, err));
-            return (handlers.keys)(command.clone(), &cli.data_dir());
-        }
+        Command::Keys(command) => keys::keys(command, &cli.data_dir(), &mut out, &mut err),
         Command::Smoke(args) => {
             drop((out, err));
             return (handlers.smoke)(args.clone());

@@ -33,6 +33,7 @@ use std::{
 
 use pipelines::{
     component::{ComponentId, PipelineId},
+    connectors,
     engine::graph::Graph,
     journal::Mode,
 };
@@ -50,6 +51,8 @@ use crate::receivers;
 pub struct Config {
     /// All that are defined, those that no pipeline names too.
     pub receivers: BTreeMap<ComponentId, receivers::Config>,
+    /// Likewise.
+    pub connectors: BTreeMap<ComponentId, connectors::Config>,
     /// Likewise.
     pub exporters: BTreeMap<ComponentId, exporters::Config>,
     /// Likewise.

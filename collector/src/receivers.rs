@@ -6,7 +6,10 @@ pub mod admission;
 pub mod otlp;
 
 use pipelines::{config::ConfigError, engine::graph::Signals};
+use proto::SignalKind;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::phase_store;
 
 /// What a user may write under `receivers:`, by type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,10 +17,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub enum Config {
     /// `otlp`
     Otlp(otlp::Config),
+    /// `phase_store`, which has a module of its own.
+    PhaseStore(phase_store::Config),
 }
 
 /// Canonical types, in the order they are listed to a user.
-pub const KINDS: &[&str] = &["otlp"];
+pub const KINDS: &[&str] = &["otlp", "phase_store"];
 
 /// Reads the configuration of a receiver of type `kind`. `None`: there is no such type.
 ///
@@ -29,6 +34,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(
 ) -> Option<Result<Config, D::Error>> {
     match kind {
         "otlp" => Some(otlp::Config::deserialize(deserializer).map(Config::Otlp)),
+        "phase_store" => Some(phase_store::Config::deserialize(deserializer).map(Config::PhaseStore)),
         _ => None,
     }
 }
@@ -40,6 +46,7 @@ impl Config {
     pub fn check(&self) -> Vec<ConfigError> {
         match self {
             Self::Otlp(config) => config.check(),
+            Self::PhaseStore(config) => config.check(),
         }
     }
 
@@ -47,6 +54,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<ConfigError> {
         match self {
             Self::Otlp(config) => config.warnings(),
+            Self::PhaseStore(_) => Vec::new(),
         }
     }
 
@@ -54,6 +62,7 @@ impl Config {
     pub fn signals(&self) -> Signals {
         match self {
             Self::Otlp(_) => Signals::ALL,
+            Self::PhaseStore(_) => Signals::of(&[SignalKind::Traces, SignalKind::Logs]),
         }
     }
 }

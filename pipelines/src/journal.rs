@@ -21,8 +21,11 @@
 //! - **Not here:** retries, joining of batches, state of aggregators (see [`crate::snapshot`]).
 
 use std::{
+    io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use proto::{AnyBatch, SignalKind};
@@ -32,29 +35,43 @@ use crate::{refusal::Refusal, time::UnixNanos};
 
 mod cursor;
 mod effects;
+mod format;
 mod pipeline;
+mod positions;
 mod producers;
+mod readback;
+mod recover;
+mod segments;
 mod state;
 mod tail;
 mod ticket;
+mod writer;
 
 pub use cursor::Cursor;
 pub use ticket::Ticket;
 
 use effects::Effects;
-use state::{Admission, State};
+use segments::Segments;
+use state::{Admission, Queued, State};
 use tail::weight;
+use writer::Writer;
 
 /// The journal of a process. Shared by an `Arc`.
 #[derive(Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
+    /// The thread that writes, if any pipeline is durable.
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What callers and the journal's own threads share.
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Tells the writer that there is something to do.
+    work: Condvar,
+    /// Where durable pipelines are kept.
+    segments: Option<Arc<Segments>>,
 }
 
 /// When an append is answered, per pipeline.
@@ -184,6 +201,8 @@ pub struct Recovered {
     pub torn_bytes: u64,
     /// Damage in the middle, skipped.
     pub damaged: Vec<Damage>,
+    /// The file with the cursors' places was not readable: every consumer begins at the oldest record there is.
+    pub cursors_lost: bool,
 }
 
 /// A range of a file that could not be read.
@@ -214,6 +233,34 @@ pub enum OpenError {
         /// The pipeline.
         pipeline: String,
     },
+    /// The file system says no.
+    #[error("{path}")]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process writes there.
+    #[error(
+        "another phasor uses the journal in {directory}; stop it, or give this one another data directory"
+    )]
+    Locked {
+        /// Where.
+        directory: PathBuf,
+    },
+    /// A newer version of this program has written it. Nothing was touched.
+    #[error(
+        "{path} was written by another version of phasor (journal format {found}, this one reads {}); \
+         use the version that wrote it, or another data directory",
+        format::VERSION
+    )]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
 }
 
 /// Why there is no cursor.
@@ -242,6 +289,12 @@ pub struct Stats {
     pub tail_bytes: u64,
     /// Weight of the entries that wait for the disk.
     pub queued_bytes: u64,
+    /// Bytes of the segment files that are in use.
+    pub disk_bytes: u64,
+    /// Number of segment files.
+    pub segments: usize,
+    /// Whether a failed sync has ended all writing.
+    pub read_only: bool,
     /// Entries taken since the start.
     pub appended: u64,
     /// Entries refused since the start.
@@ -274,8 +327,32 @@ impl Journal {
     /// See [`OpenError`]. Damaged content is never an error; it is reported.
     pub fn open(settings: Settings) -> Result<(Arc<Self>, Recovered), OpenError> {
         settings.check()?;
-        let shared = Arc::new(Shared { state: Mutex::new(State::new(&settings)) });
-        Ok((Arc::new(Self { shared }), Recovered::default()))
+        let durable = settings.pipelines.iter().any(|pipeline| pipeline.mode == Mode::Durable);
+        let Some(directory) = settings.directory.as_ref().filter(|_| durable) else {
+            let shared = Arc::new(Shared::new(State::new(&settings), None));
+            return Ok((Arc::new(Self { shared, writer: Mutex::default() }), Recovered::default()));
+        };
+        let segments = Arc::new(Segments::lock(directory)?);
+        let stored = positions::load(directory)?;
+        let found = recover::recover(&segments)?;
+        let mut report = found.report;
+        let mut state = State::new(&settings);
+        match stored {
+            Some(stored) => state.recover(&found.ends, stored, &found.producers),
+            // Without the cursors' places everything that is there is read again: at least once.
+            None => {
+                report.cursors_lost = true;
+                state.recover_from_start(&found.ends, &found.producers);
+            }
+        }
+        let shared = Arc::new(Shared::new(state, Some(Arc::clone(&segments))));
+        let writer =
+            Writer::new(Arc::clone(&shared), segments, settings.segment_bytes_max, found.next_number);
+        let writer = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+        Ok((Arc::new(Self { shared, writer: Mutex::new(Some(writer)) }), report))
     }
 
     /// Takes an entry for all its pipelines, or refuses it for all. Returns at once; what was
@@ -291,6 +368,10 @@ impl Journal {
         match admission? {
             Admission::Done => Ok(Ticket::ready()),
             Admission::Waiting(ticket) => Ok(ticket),
+            Admission::Queued(ticket) => {
+                self.shared.work.notify_one();
+                Ok(ticket)
+            }
         }
     }
 
@@ -307,20 +388,60 @@ impl Journal {
     /// Takes no more entries, and resolves when what was taken is on disk. Cursors go on and see the
     /// end when they have read everything. Calling it twice is harmless.
     pub async fn close(&self) {
-        let mut effects = Effects::default();
-        self.shared.lock().close(&mut effects);
-        effects.run();
+        self.shared.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A thread that panicked has left its mark in the log; there is nothing more to wait for.
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
     }
 
     /// The journal in numbers.
     pub fn stats(&self) -> Stats {
-        self.shared.lock().stats()
+        let mut stats = self.shared.lock().stats();
+        if let Some(segments) = &self.shared.segments {
+            (stats.disk_bytes, stats.segments) = segments.size();
+        }
+        stats
+    }
+}
+
+impl Drop for Journal {
+    /// Ends the writer, which keeps what is in its queue.
+    fn drop(&mut self) {
+        self.shared.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
     }
 }
 
 // === impl Shared ===
 
 impl Shared {
+    fn new(state: State, segments: Option<Arc<Segments>>) -> Self {
+        Self { state: Mutex::new(state), work: Condvar::new(), segments }
+    }
+
+    fn close(&self) {
+        let mut effects = Effects::default();
+        self.lock().close(&mut effects);
+        effects.run();
+        self.work.notify_one();
+    }
+
+    /// What has gathered for the writer, whether the journal is closed, and whether a cursor was made since the last
+    /// time. Returns empty-handed after `within` at the latest.
+    fn wait_for_work(&self, within: Duration) -> (Vec<Queued>, bool, bool) {
+        let state = self.lock();
+        let (mut state, _) = self
+            .work
+            .wait_timeout_while(state, within, |state| state.has_no_work())
+            .unwrap_or_else(PoisonError::into_inner);
+        (state.take_queue(), state.closed(), state.take_claimed())
+    }
+
     /// The one lock. It is held for bookkeeping only: no I/O, no wake-up, no drop of a payload.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -372,3 +493,6 @@ impl Position {
 /// What a record costs beside its payload, in memory and in every lag budget: bounds hold for many
 /// small records too.
 pub const RECORD_COST: u64 = 64;
+
+#[cfg(test)]
+mod tests;

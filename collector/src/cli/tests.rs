@@ -235,7 +235,7 @@ fn the_components_are_listed() {
             ExitCode(unix_exit_status(0))
             receivers:
               otlp                     beta     traces, metrics, logs
-              phase_store              planned  traces, logs
+              phase_store              beta     traces, logs
               pushgateway              planned  metrics
               prometheus               planned  metrics
               host_metrics             planned  metrics                also: hostmetrics
@@ -253,8 +253,8 @@ fn the_components_are_listed() {
               interval                 planned  metrics
 
             connectors:
-              span_metrics             planned  traces -> metrics      also: spanmetrics
-              event_metrics            planned  logs -> metrics
+              span_metrics             beta     traces -> metrics      also: spanmetrics
+              event_metrics            beta     logs -> metrics
               service_graph            planned  traces -> metrics      also: servicegraph
 
             exporters:
@@ -298,6 +298,28 @@ fn keys_and_smoke_have_their_arguments() {
     assert!(matches!(command(&["keys", "revoke", "3"]), Command::Keys(Keys::Revoke { id: 3 })));
     let Command::Smoke(smoke) = command(&["smoke", "--api-key", "k"]) else { panic!("not smoke") };
     assert_eq!((smoke.url.as_str(), smoke.api_key.as_str()), ("http://127.0.0.1:4000", "k"));
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = |args: &[&str]| {
+        let Some(Command::Keys(command)) = parse(&[&["keys"], args].concat()).command else {
+            panic!("no keys")
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = keys::keys(&command, directory.path(), &mut out, &mut err).unwrap();
+        (format!("{code:?}"), String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    };
+    let (_, secret, _) = keys(&["create", "--name", "ci", "--customer", "acme", "--owner", "acme"]);
+    assert!(secret.starts_with("rsolv_"), "{secret}");
+    let (_, list, _) = keys(&["list"]);
+    assert!(list.contains("ingest") && list.contains("acme") && !list.contains(secret.trim()), "{list}");
+    assert_eq!(keys(&["revoke", "1"]).1, "key 1 is revoked\n");
+    assert!(keys(&["list"]).1.contains("revoked 2"));
+    let (code, _, err) = keys(&["revoke", "1"]);
+    assert_eq!(code, "ExitCode(unix_exit_status(1))");
+    assert!(err.starts_with("error: there is no key 1"), "{err}");
 }
 
 #[test]

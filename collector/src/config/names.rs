@@ -206,7 +206,7 @@ const TRACES_LOGS: Signals = Signals::of(&[SignalKind::Traces, SignalKind::Logs]
 /// The list.
 pub const COMPONENTS: &[Component] = &[
     receiver("otlp", &[], ALL, Stability::Beta),
-    receiver("phase_store", &[], TRACES_LOGS, Stability::Planned),
+    receiver("phase_store", &[], TRACES_LOGS, Stability::Beta),
     receiver("pushgateway", &[], METRICS, Stability::Planned),
     receiver("prometheus", &[], METRICS, Stability::Planned),
     receiver("host_metrics", &["hostmetrics"], METRICS, Stability::Planned),
@@ -220,8 +220,8 @@ pub const COMPONENTS: &[Component] = &[
     processor("tail_sampling", &[], TRACES, Stability::Planned),
     processor("groupbytrace", &[], TRACES, Stability::Planned),
     processor("interval", &[], METRICS, Stability::Planned),
-    connector("span_metrics", &["spanmetrics"], TRACES, METRICS, Stability::Planned),
-    connector("event_metrics", &[], LOGS, METRICS, Stability::Planned),
+    connector("span_metrics", &["spanmetrics"], TRACES, METRICS, Stability::Beta),
+    connector("event_metrics", &[], LOGS, METRICS, Stability::Beta),
     connector("service_graph", &["servicegraph"], TRACES, METRICS, Stability::Planned),
     exporter("otlp_grpc", &["otlp"], ALL, Stability::Beta),
     exporter("otlp_http", &["otlphttp"], ALL, Stability::Planned),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use pipelines::{component::ComponentId, config::ConfigError};
+use pipelines::{component::ComponentId, config::ConfigError, connectors};
 
 use super::{
     Config, Service,
@@ -29,7 +29,7 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
     }
     let receivers = assembly.class::<receivers::Config>();
     assembly.planned(Class::Processor);
-    assembly.planned(Class::Connector);
+    let connectors = assembly.class::<connectors::Config>();
     let exporters = assembly.class::<exporters::Config>();
     let extensions = assembly.class::<extensions::Config>();
     let pipelines = assembly.pipelines();
@@ -44,7 +44,7 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
     assembly.warn_unused(&graph, &enabled);
     let modes = modes(&graph, &exporters, &enabled);
     let service = Service { extensions: enabled, graph, modes, telemetry };
-    Some(Config { receivers, exporters, extensions, service })
+    Some(Config { receivers, connectors, exporters, extensions, service })
 }
 
 /// What the sections have in common: a closed list of components, each with a configuration.
@@ -256,6 +256,22 @@ impl Section for receivers::Config {
 
     fn warnings(&self) -> Vec<ConfigError> {
         Self::warnings(self)
+    }
+}
+
+impl Section for connectors::Config {
+    const CLASS: Class = Class::Connector;
+
+    fn deserialize(kind: &str, deserializer: NodeDeserializer<'_>) -> Result<Self, Fault> {
+        Self::deserialize(kind, deserializer)
+    }
+
+    fn check(&self) -> Vec<ConfigError> {
+        Self::check(self).err().unwrap_or_default()
+    }
+
+    fn warnings(&self) -> Vec<ConfigError> {
+        Vec::new()
     }
 }
 

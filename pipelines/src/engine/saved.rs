@@ -8,6 +8,9 @@
 
 use crate::{consumer::RestoreError, journal::Position};
 
+/// Each pipeline's name and how far it was applied.
+pub(super) type Positions = Vec<(String, Position)>;
+
 /// Positions first; the aggregator's state is appended behind.
 pub(super) fn encode<'a>(positions: impl Iterator<Item = (&'a str, Position)>) -> Vec<u8> {
     let mut out = vec![0; 4];
@@ -23,7 +26,7 @@ pub(super) fn encode<'a>(positions: impl Iterator<Item = (&'a str, Position)>) -
 }
 
 /// Positions and the aggregator's state.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<(String, Position)>, &[u8]), RestoreError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(Positions, &[u8]), RestoreError> {
     let (count, mut rest) = number(bytes)?;
     let mut positions = Vec::new();
     for _ in 0..count {

@@ -2,11 +2,21 @@
 
 use std::{
     future::poll_fn,
-    sync::Arc,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use super::{PipelineIndex, Position, Record, Shared, effects::Effects, pipeline::Slot, state::State};
+use tracing::error;
+
+use super::{
+    PipelineIndex, Position, Record, Shared,
+    effects::Effects,
+    pipeline::Slot,
+    readback::{self, ReadBack},
+    state::State,
+};
 
 /// A consumer's place in one pipeline: reads in order, commits what is done with. One task reads;
 /// commits may come from anywhere. Dropping it gives the name free.
@@ -15,19 +25,78 @@ pub struct Cursor {
     shared: Arc<Shared>,
     pipeline: PipelineIndex,
     key: u64,
+    /// Where reading from disk goes on, while it lags.
+    shortcut: Mutex<Option<ReadBack>>,
+}
+
+/// What a look at the pipeline gives.
+enum Step {
+    Run(Vec<Record>),
+    /// The next records are on disk only: those of this pipeline from here to there.
+    Lagging(String, Position, Position),
+    Ended,
 }
 
 // === impl Cursor ===
 
 impl Cursor {
     pub(super) fn new(shared: Arc<Shared>, pipeline: PipelineIndex, key: u64) -> Self {
-        Self { shared, pipeline, key }
+        Self { shared, pipeline, key, shortcut: Mutex::default() }
     }
 
     /// The next records in order, at least one, about `bytes_max` bytes of payload at most; `None`
     /// when the journal is closed and everything was read. Cancel safe.
     pub async fn next(&self, bytes_max: usize) -> Option<Vec<Record>> {
-        poll_fn(|cx| self.poll_next(bytes_max, cx)).await
+        loop {
+            let (pipeline, from, until) = match poll_fn(|cx| self.poll_next(bytes_max, cx)).await {
+                Step::Run(run) => return Some(run),
+                Step::Ended => return None,
+                Step::Lagging(pipeline, from, until) => (pipeline, from, until),
+            };
+            match self.read_back(pipeline, from, until, bytes_max).await {
+                Ok(run) => {
+                    if self.hand_out(from, until, &run) && !run.is_empty() {
+                        return Some(run);
+                    }
+                }
+                Err(error) => {
+                    error!(%error, "the journal cannot be read back, trying again");
+                    tokio::time::sleep(READ_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn read_back(
+        &self,
+        pipeline: String,
+        from: Position,
+        until: Position,
+        bytes_max: usize,
+    ) -> io::Result<Vec<Record>> {
+        let Some(segments) = self.shared.segments.clone() else { return Ok(Vec::new()) };
+        let shortcut = self.shortcut().take();
+        let read = move || readback::read(&segments, &pipeline, from, until, bytes_max, shortcut);
+        let (shortcut, run) = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
+        *self.shortcut() = shortcut;
+        Ok(run)
+    }
+
+    /// Moves past what was read from disk, unless the cursor has moved meanwhile.
+    fn hand_out(&self, from: Position, until: Position, run: &[Record]) -> bool {
+        let mut handed_out = false;
+        self.change(|slot, _| {
+            handed_out = slot.read == from;
+            if handed_out {
+                // Nothing left on disk before the tail: what was in between never was on disk.
+                slot.read = run.last().map_or(until, |last| last.position);
+            }
+        });
+        handed_out
+    }
+
+    fn shortcut(&self) -> MutexGuard<'_, Option<ReadBack>> {
+        self.shortcut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything up to and including `position` is done with.
@@ -70,25 +139,47 @@ impl Cursor {
         self.look(|slot, _| slot.dropped_items)
     }
 
-    fn poll_next(&self, bytes_max: usize, cx: &mut Context<'_>) -> Poll<Option<Vec<Record>>> {
+    fn poll_next(&self, bytes_max: usize, cx: &mut Context<'_>) -> Poll<Step> {
+        let mut effects = Effects::default();
         let mut state = self.shared.lock();
-        self.step(&mut state, bytes_max, cx)
+        let step = self.step(&mut state, bytes_max, cx, &mut effects);
+        drop(state);
+        effects.run();
+        step
     }
 
-    fn step(&self, state: &mut State, bytes_max: usize, cx: &mut Context<'_>) -> Poll<Option<Vec<Record>>> {
+    fn step(
+        &self,
+        state: &mut State,
+        bytes_max: usize,
+        cx: &mut Context<'_>,
+        effects: &mut Effects,
+    ) -> Poll<Step> {
         let closed = state.closed();
-        let Some(pipeline) = state.pipelines.get_mut(self.pipeline.0) else { return Poll::Ready(None) };
-        let ended = closed && pipeline.reserved == 0;
-        let Some(slot) = pipeline.slots.iter_mut().find(|slot| slot.key == self.key) else {
-            return Poll::Ready(None);
+        let Some(pipeline) = state.pipelines.get_mut(self.pipeline.0) else {
+            return Poll::Ready(Step::Ended);
         };
+        let ended = closed && pipeline.reserved == 0;
+        let on_disk = pipeline.on_disk();
+        let Some(slot) = pipeline.slots.iter_mut().find(|slot| slot.key == self.key) else {
+            return Poll::Ready(Step::Ended);
+        };
+        if on_disk && slot.read < pipeline.tail.start() {
+            return Poll::Ready(Step::Lagging(
+                pipeline.settings.name.clone(),
+                slot.read,
+                pipeline.tail.start(),
+            ));
+        }
         let run = pipeline.tail.run_after(slot.read, bytes_max);
         if let Some(last) = run.last() {
             slot.read = last.position;
-            return Poll::Ready(Some(run));
+            // What the disk has may leave memory as soon as all have read it.
+            pipeline.settle(effects);
+            return Poll::Ready(Step::Run(run));
         }
         if ended {
-            return Poll::Ready(None);
+            return Poll::Ready(Step::Ended);
         }
         slot.waker = Some(cx.waker().clone());
         Poll::Pending
@@ -103,13 +194,16 @@ impl Cursor {
 
     fn change(&self, change: impl FnOnce(&mut Slot, Position)) {
         let mut effects = Effects::default();
-        if let Some(pipeline) = self.shared.lock().pipelines.get_mut(self.pipeline.0) {
+        let mut state = self.shared.lock();
+        state.note_moved();
+        if let Some(pipeline) = state.pipelines.get_mut(self.pipeline.0) {
             let recovered_end = pipeline.recovered_end;
             if let Some(slot) = pipeline.slot(self.key) {
                 change(slot, recovered_end);
             }
             pipeline.settle(&mut effects);
         }
+        drop(state);
         effects.run();
     }
 }
@@ -117,9 +211,10 @@ impl Cursor {
 impl Drop for Cursor {
     fn drop(&mut self) {
         let mut effects = Effects::default();
-        if let Some(pipeline) = self.shared.lock().pipelines.get_mut(self.pipeline.0) {
-            pipeline.remove(self.key, &mut effects);
-        }
+        self.shared.lock().release(self.pipeline, self.key, &mut effects);
         effects.run();
     }
 }
+
+/// After a failed read.
+const READ_AGAIN: Duration = Duration::from_secs(1);

@@ -118,7 +118,13 @@ impl Pipeline {
                 effects.done(completion);
             }
         }
-        effects.free(self.tail.release(floor));
+        // What the disk has need not wait in memory for those who have read it and not finished with it.
+        let free = if self.on_disk() {
+            self.slots.iter().map(|slot| slot.read).min().unwrap_or(floor)
+        } else {
+            floor
+        };
+        effects.free(self.tail.release(free));
         if self.on_disk()
             && let Some(surplus) = self.tail.surplus(self.tail_bytes_max)
         {
@@ -131,11 +137,18 @@ impl Pipeline {
     }
 
     /// Removes a cursor. Nobody will deliver what it had not committed.
-    pub(super) fn remove(&mut self, key: u64, effects: &mut Effects) {
-        let Some(index) = self.slots.iter().position(|slot| slot.key == key) else { return };
+    pub(super) fn remove(&mut self, key: u64, effects: &mut Effects) -> Option<Slot> {
+        let index = self.slots.iter().position(|slot| slot.key == key)?;
         let slot = self.slots.swap_remove(index);
         self.fail_waiting(slot.committed, self.tail.end(), Reason::ShuttingDown, effects);
         self.settle(effects);
+        Some(slot)
+    }
+
+    /// Begins at the place the disk has kept.
+    pub(super) fn recover(&mut self, end: Position) {
+        self.tail = Tail::at(end);
+        self.recovered_end = end;
     }
 
     /// The place every cursor has passed.

@@ -3,26 +3,52 @@
 //! - **Guaranteed:** an entry is reserved in all its pipelines or in none; nothing here does I/O,
 //!   wakes a task or frees a payload (see `effects`).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, Settings, Stats, Ticket,
+    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, Sequence, Settings, Stats,
+    Ticket,
     effects::Effects,
     pipeline::{Pipeline, Slot},
+    positions::StoredCursor,
     producers::{Producers, Standing},
+    tail::weight,
     ticket::Completion,
 };
-use crate::refusal::{Reason, Refusal};
+use crate::{
+    refusal::{Reason, Refusal},
+    time::UnixNanos,
+};
 
 /// The journal's bookkeeping.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) producers: Producers,
+    /// Set by the first failed sync: nothing durable is taken any more.
+    pub(super) read_only: bool,
+    /// Entries on their way to the disk, in order.
+    queue: Vec<Queued>,
+    queued_bytes: u64,
+    /// Places of cursors that nobody holds at the moment.
+    stored: Vec<StoredCursor>,
+    /// Whether the stored places are all lost, so that an unknown cursor begins at the oldest record.
+    begin_at_start: bool,
+    /// Whether a cursor was made that no file knows yet.
+    claimed: bool,
+    /// Whether a place has changed since the last save.
+    moved: bool,
     closed: bool,
     next_key: u64,
     appended: u64,
     refused: u64,
+}
+
+/// An entry that waits for the disk. Its bytes are reserved.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) entry: Entry,
+    completion: Arc<Completion>,
 }
 
 /// How an entry was taken.
@@ -32,6 +58,8 @@ pub(super) enum Admission {
     Done,
     /// The ticket resolves when it is.
     Waiting(Ticket),
+    /// Likewise, and the writer has something to do.
+    Queued(Ticket),
 }
 
 // === impl State ===
@@ -44,6 +72,13 @@ impl State {
         Self {
             pipelines: settings.pipelines.iter().map(pipeline).collect(),
             producers: Producers::default(),
+            read_only: false,
+            queue: Vec::new(),
+            queued_bytes: 0,
+            stored: Vec::new(),
+            begin_at_start: false,
+            claimed: false,
+            moved: false,
             closed: false,
             next_key: 0,
             appended: 0,
@@ -67,21 +102,44 @@ impl State {
         }
         match entry.sequence.map(|sequence| self.producers.standing(sequence)) {
             Some(Standing::Safe) => return Ok(Admission::Done),
-            Some(Standing::OnItsWay) | Some(Standing::New) | None => {}
+            // The first one has not been answered yet: its repeat waits behind it and adds nothing.
+            Some(Standing::OnItsWay) => return Ok(self.enqueue(Entry { parts: Vec::new(), ..entry })),
+            Some(Standing::New) | None => {}
+        }
+        let durable = entry.parts.iter().any(|part| self.mode(part.pipeline) == Mode::Durable);
+        if durable && self.read_only && !entry.derivable {
+            return Err(Refusal::retry(Reason::Storage));
         }
         self.reserve(&entry.parts)?;
         if let Some(sequence) = entry.sequence {
             self.producers.take(sequence);
+        }
+        if durable {
+            return Ok(self.enqueue(entry));
+        }
+        if let Some(sequence) = entry.sequence {
             self.producers.safe(sequence);
         }
         Ok(self.publish_now(entry, effects))
     }
 
+    /// Hands an entry to the writer. Points of connectors go the same way, because order counts, and are not written.
+    fn enqueue(&mut self, entry: Entry) -> Admission {
+        let delivered = self.delivered(&entry);
+        let (completion, ticket) = Completion::new(delivered + 1);
+        self.queued_bytes += entry.parts.iter().map(|part| weight(&part.batch)).sum::<u64>();
+        self.queue.push(Queued { entry, completion });
+        Admission::Queued(ticket)
+    }
+
+    fn delivered(&self, entry: &Entry) -> usize {
+        entry.parts.iter().filter(|part| self.mode(part.pipeline) == Mode::Delivered).count()
+    }
+
     fn publish_now(&mut self, entry: Entry, effects: &mut Effects) -> Admission {
-        let delivered = entry.parts.iter().filter(|part| self.mode(part.pipeline) == Mode::Delivered).count();
-        let (completion, admission) = match delivered {
+        let (completion, admission) = match self.delivered(&entry) {
             0 => (None, Admission::Done),
-            _ => {
+            delivered => {
                 let (completion, ticket) = Completion::new(delivered);
                 (Some(completion), Admission::Waiting(ticket))
             }
@@ -143,8 +201,150 @@ impl State {
         }
         let key = self.next_key;
         self.next_key += 1;
-        pipeline.slots.push(Slot::new(key, name, bounds, pipeline.tail.end()));
+        let end = pipeline.tail.end();
+        let is_same =
+            |stored: &StoredCursor| stored.pipeline == pipeline.settings.name && stored.name == name;
+        let position = match self.stored.iter().position(is_same) {
+            // A place behind the recovered end stands for points that were in memory only.
+            Some(index) if pipeline.on_disk() => self.stored.swap_remove(index).position.min(end),
+            _ if pipeline.on_disk() && self.begin_at_start => Position::default(),
+            _ => end,
+        };
+        self.claimed |= pipeline.on_disk();
+        pipeline.slots.push(Slot::new(key, name, bounds, position));
         Ok(key)
+    }
+
+    /// Takes up what the disk has kept.
+    pub(super) fn recover(
+        &mut self,
+        ends: &BTreeMap<String, Position>,
+        stored: Vec<StoredCursor>,
+        producers: &[Sequence],
+    ) {
+        for pipeline in self.pipelines.iter_mut().filter(|pipeline| pipeline.on_disk()) {
+            let end = ends.get(&pipeline.settings.name).copied().unwrap_or_default();
+            // Segments may all have been removed: then only the cursors know how far the pipeline had come.
+            let cursors = stored.iter().filter(|cursor| cursor.pipeline == pipeline.settings.name);
+            pipeline.recover(cursors.map(|cursor| cursor.position).fold(end, Position::max));
+        }
+        self.stored = stored;
+        for sequence in producers {
+            self.producers.take(*sequence);
+            self.producers.safe(*sequence);
+        }
+    }
+
+    /// The same when the cursors' places are lost.
+    pub(super) fn recover_from_start(&mut self, ends: &BTreeMap<String, Position>, producers: &[Sequence]) {
+        self.recover(ends, Vec::new(), producers);
+        self.begin_at_start = true;
+    }
+
+    /// Gives a cursor's slot free; a durable one's place is kept.
+    pub(super) fn release(&mut self, index: PipelineIndex, key: u64, effects: &mut Effects) {
+        let Some(pipeline) = self.pipelines.get_mut(index.0) else { return };
+        let Some(slot) = pipeline.remove(key, effects) else { return };
+        if pipeline.on_disk() {
+            let pipeline = pipeline.settings.name.clone();
+            // The time is set when it is saved: somebody held it until now.
+            let held = UnixNanos::default();
+            self.stored.push(StoredCursor { pipeline, name: slot.name, position: slot.committed, held });
+            self.moved = true;
+        }
+    }
+
+    /// Takes note that some cursor has moved.
+    pub(super) fn note_moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// Whether the writer may sleep.
+    pub(super) fn has_no_work(&self) -> bool {
+        self.queue.is_empty() && !self.closed && !self.claimed
+    }
+
+    /// Everything that waits for the disk.
+    pub(super) fn take_queue(&mut self) -> Vec<Queued> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// Whether a cursor was made since the last call.
+    pub(super) fn take_claimed(&mut self) -> bool {
+        std::mem::take(&mut self.claimed)
+    }
+
+    /// For each pipeline its place among the durable ones.
+    pub(super) fn durable_places(&self) -> Vec<Option<usize>> {
+        let mut next = 0..;
+        self.pipelines.iter().map(|pipeline| pipeline.on_disk().then(|| next.next()).flatten()).collect()
+    }
+
+    /// Where each durable pipeline stands, in order.
+    pub(super) fn ends(&self) -> Vec<(String, Position)> {
+        let durable = self.pipelines.iter().filter(|pipeline| pipeline.on_disk());
+        durable.map(|pipeline| (pipeline.settings.name.clone(), pipeline.tail.end())).collect()
+    }
+
+    /// Shows a group that is on disk, and keeps its promises.
+    pub(super) fn publish_group(&mut self, group: Vec<Queued>, effects: &mut Effects) {
+        for Queued { entry, completion, .. } in group {
+            self.queued_bytes -= entry.parts.iter().map(|part| weight(&part.batch)).sum::<u64>();
+            if let Some(sequence) = entry.sequence {
+                self.producers.safe(sequence);
+            }
+            self.publish(entry, Some(&completion), effects);
+            effects.done(completion);
+        }
+    }
+
+    /// Gives back what a group had reserved. Points of connectors need no disk and are shown all the same.
+    pub(super) fn refuse_group(&mut self, group: Vec<Queued>, effects: &mut Effects) {
+        self.producers.forget_unsafe();
+        for queued in group {
+            if queued.entry.derivable {
+                self.publish_group(vec![queued], effects);
+                continue;
+            }
+            for Part { pipeline, batch } in &queued.entry.parts {
+                self.queued_bytes -= weight(batch);
+                if let Some(pipeline) = self.pipelines.get_mut(pipeline.0) {
+                    pipeline.unreserve(batch);
+                }
+            }
+            effects.fail(queued.completion, Refusal::retry(Reason::Storage));
+        }
+        for slot in self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.slots) {
+            effects.wake(slot.waker.take());
+        }
+    }
+
+    /// The places of all durable cursors, if any has changed; those that nobody has held for [`ORPHAN_GRACE`] are
+    /// forgotten.
+    pub(super) fn cursors_to_save(&mut self, now: UnixNanos, at_once: bool) -> Option<Vec<StoredCursor>> {
+        if !at_once && !self.moved {
+            return None;
+        }
+        self.moved = false;
+        for stored in self.stored.iter_mut().filter(|stored| stored.held == UnixNanos::default()) {
+            stored.held = now;
+        }
+        self.stored.retain(|stored| now.since(stored.held) < ORPHAN_GRACE);
+        let mut cursors = self.stored.clone();
+        for pipeline in self.pipelines.iter().filter(|pipeline| pipeline.on_disk()) {
+            cursors.extend(pipeline.slots.iter().map(|slot| StoredCursor {
+                pipeline: pipeline.settings.name.clone(),
+                name: slot.name.clone(),
+                position: slot.committed,
+                held: now,
+            }));
+        }
+        Some(cursors)
+    }
+
+    /// A save has failed.
+    pub(super) fn save_again(&mut self) {
+        self.moved = true;
     }
 
     pub(super) fn closed(&self) -> bool {
@@ -171,10 +371,40 @@ impl State {
         });
         Stats {
             tail_bytes: self.pipelines.iter().map(|pipeline| pipeline.tail.bytes()).sum(),
-            queued_bytes: 0,
+            queued_bytes: self.queued_bytes,
+            disk_bytes: 0,
+            segments: 0,
+            read_only: self.read_only,
             appended: self.appended,
             refused: self.refused,
             cursors: cursors.collect(),
         }
     }
 }
+
+// === impl Queued ===
+
+impl Queued {
+    /// Moves the places of the durable pipelines past this entry, and hands its written parts, each with the place its
+    /// pipeline reaches by it, to `write`; not at all if none is written. `ends` are the durable pipelines in order.
+    pub(super) fn advance(
+        &self,
+        ends: &mut [(String, Position)],
+        durable: &[Option<usize>],
+        write: impl FnOnce(&[(&Part, u32, Position)]),
+    ) {
+        let mut written = Vec::with_capacity(self.entry.parts.len());
+        for part in &self.entry.parts {
+            let Some(place) = durable.get(part.pipeline.0).copied().flatten() else { continue };
+            let Some((_, end)) = ends.get_mut(place) else { continue };
+            *end = end.after(&part.batch);
+            written.push((part, place as u32, *end));
+        }
+        if !self.entry.derivable && !written.is_empty() {
+            write(&written);
+        }
+    }
+}
+
+/// How long the place of a cursor that nobody holds is kept, and pins its segments.
+const ORPHAN_GRACE: Duration = Duration::from_secs(72 * 3_600);

@@ -1195,13 +1195,12 @@ fn a_signal_that_does_not_fit() {
             )
         ),
         expect![[r#"
-            error: the connector `span_metrics` is not in this version
-               --> phasor.yaml:12:3
-                |
-             12 |   spanmetrics:
-                |   ^^^^^^^^^^^
-                = path: connectors.spanmetrics
-                = help: `phasor components` lists what is
+            error: `span_metrics` does not work on logs; it works on traces
+              --> phasor.yaml:9:43
+               |
+             9 |     logs: {receivers: [otlp], exporters: [spanmetrics]}
+               |                                           ^^^^^^^^^^^
+               = path: service.pipelines.logs.exporters[0]
 
             1 error in the configuration
         "#]],
@@ -1219,14 +1218,6 @@ fn a_connector_with_one_end() {
             )
         ),
         expect![[r#"
-            error: the connector `span_metrics` is not in this version
-               --> phasor.yaml:11:3
-                |
-             11 |   spanmetrics/a:
-                |   ^^^^^^^^^^^^^
-                = path: connectors.spanmetrics/a
-                = help: `phasor components` lists what is
-
             error: `span_metrics/a` is an exporter of a pipeline but a receiver of none, so nothing would come of its data; name it under the receivers of a pipeline
                --> phasor.yaml:11:3
                 |
@@ -1234,7 +1225,7 @@ fn a_connector_with_one_end() {
                 |   ^^^^^^^^^^^^^
                 = path: connectors.spanmetrics/a
 
-            2 errors in the configuration
+            1 error in the configuration
         "#]],
     );
 }
