@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::read::{self, int};
 use crate::phase_store::{
-    phase::{Detail, Kind, Phase},
+    phase::{Detail, Kind, Phase, Repo},
     store::{IDEMPOTENCY_AGE_MAX, Idempotency, Receipt, StorePhase, Stored, TASK_IDLE_MAX},
     task::{self, Effects, Known, Submission, Task},
     telemetry::{Attr, Attribute, Telemetry, encode},
@@ -24,8 +24,16 @@ pub(super) fn store_phase(connection: &Connection, request: &StorePhase) -> rusq
     {
         return Ok(answer);
     }
-    let repository = repository(connection, *customer, submission)?;
-    let Some(known) = load(connection, repository, &submission.phase)? else { return Ok(Stored::NoSuchTask) };
+    let found = find_repository(connection, *customer, &submission.phase.repo)?;
+    let known = match found {
+        Some(repository) => load(connection, repository, &submission.phase)?,
+        None => submission.phase.task_id.is_none().then(Known::default),
+    };
+    let Some(known) = known else { return Ok(Stored::NoSuchTask) };
+    let repository = match found {
+        Some(repository) => repository,
+        None => insert_repository(connection, *customer, submission)?,
+    };
     let effects = task::advance(known, submission, TASK_IDLE_MAX);
     if let Some(closed) = &effects.closed {
         update_task(connection, closed)?;
@@ -144,14 +152,18 @@ fn remember(
         .map(|_| ())
 }
 
-fn repository(connection: &Connection, customer: i64, submission: &Submission) -> rusqlite::Result<i64> {
-    let repo = &submission.phase.repo;
+fn find_repository(connection: &Connection, customer: i64, repo: &Repo) -> rusqlite::Result<Option<i64>> {
     let mut select = connection
         .prepare_cached("SELECT id FROM repositories WHERE customer_id = ?1 AND owner = ?2 AND name = ?3")?;
-    let found = select.query_row((customer, &repo.owner, &repo.name), |row| row.get(0)).optional()?;
-    if let Some(id) = found {
-        return Ok(id);
-    }
+    select.query_row((customer, &repo.owner, &repo.name), |row| row.get(0)).optional()
+}
+
+fn insert_repository(
+    connection: &Connection,
+    customer: i64,
+    submission: &Submission,
+) -> rusqlite::Result<i64> {
+    let repo = &submission.phase.repo;
     let mut insert = connection.prepare_cached(
         "INSERT INTO repositories (customer_id, owner, name, inserted_at) VALUES (?1, ?2, ?3, ?4) RETURNING id",
     )?;
