@@ -1,8 +1,11 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use expect_test::{Expect, expect};
 use pipelines::config::{ByteSize, Span};
-use serde::de::IgnoredAny;
+use serde::{
+    Deserialize,
+    de::{self, IgnoredAny},
+};
 
 use super::*;
 use crate::config::tree::Document;
