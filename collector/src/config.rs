@@ -36,6 +36,7 @@ use pipelines::{
     connectors,
     engine::graph::Graph,
     journal::Mode,
+    processors,
 };
 
 use self::{
@@ -51,6 +52,8 @@ use crate::receivers;
 pub struct Config {
     /// All that are defined, those that no pipeline names too.
     pub receivers: BTreeMap<ComponentId, receivers::Config>,
+    /// Likewise.
+    pub processors: BTreeMap<ComponentId, processors::Config>,
     /// Likewise.
     pub connectors: BTreeMap<ComponentId, connectors::Config>,
     /// Likewise.

@@ -14,7 +14,7 @@ pub(super) fn print_config(
 ) -> io::Result<ExitCode> {
     match config::load(sources) {
         Ok(loaded) => {
-            for warning in &loaded.warnings.0 {
+            for warning in loaded.warnings.iter() {
                 writeln!(err, "{warning}\n")?;
             }
             writeln!(out, "# from: {}", loaded.sources.join(", "))?;

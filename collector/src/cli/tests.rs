@@ -241,10 +241,10 @@ fn the_components_are_listed() {
               host_metrics             planned  metrics                also: hostmetrics
 
             processors:
-              memory_limiter           planned  traces, metrics, logs
-              batch                    planned  traces, metrics, logs
-              attributes               planned  traces, metrics, logs
-              resource                 planned  traces, metrics, logs
+              memory_limiter           beta     traces, metrics, logs
+              batch                    beta     traces, metrics, logs
+              attributes               beta     traces, metrics, logs
+              resource                 beta     traces, metrics, logs
               filter                   planned  traces, metrics, logs
               transform                planned  traces, metrics, logs
               probabilistic_sampler    planned  traces, logs

@@ -23,7 +23,7 @@ pub(super) fn validate(
         (Format::Json, result) => writeln!(out, "{:#}", as_json(&result))?,
         (Format::Text, Err(diagnostics)) => writeln!(err, "{diagnostics}")?,
         (Format::Text, Ok(loaded)) => {
-            for warning in &loaded.warnings.0 {
+            for warning in loaded.warnings.iter() {
                 writeln!(err, "{warning}\n")?;
             }
             writeln!(out, "configuration is valid: {}", loaded.sources.join(", "))?;

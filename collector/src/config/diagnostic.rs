@@ -79,6 +79,14 @@ impl Diagnostic {
         }
     }
 
+    /// On one line, for logs: `collector.yaml:4:7: exporters.debug: this exporter is not used`.
+    pub fn summary(&self) -> String {
+        let place = self.place.as_ref();
+        let place = place.map_or(String::new(), |at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        format!("{place}{path}{}", self.message)
+    }
+
     /// The same with a way to put it right.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -137,6 +145,11 @@ impl Place {
 // === impl Diagnostics ===
 
 impl Diagnostics {
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter()
+    }
+
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)

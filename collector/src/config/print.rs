@@ -16,6 +16,7 @@ use super::{Config, answer_mode, names::Class};
 pub(crate) fn print(config: &Config) -> String {
     let mut page = String::new();
     section(&mut page, Class::Receiver, &config.receivers);
+    section(&mut page, Class::Processor, &config.processors);
     section(&mut page, Class::Connector, &config.connectors);
     section(&mut page, Class::Exporter, &config.exporters);
     section(&mut page, Class::Extension, &config.extensions);

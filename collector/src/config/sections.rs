@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use pipelines::{component::ComponentId, config::ConfigError, connectors};
+use pipelines::{component::ComponentId, config::ConfigError, connectors, processors};
 
 use super::{
     Config, Service,
@@ -28,7 +28,7 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
         return None;
     }
     let receivers = assembly.class::<receivers::Config>();
-    assembly.planned(Class::Processor);
+    let processors = assembly.class::<processors::Config>();
     let connectors = assembly.class::<connectors::Config>();
     let exporters = assembly.class::<exporters::Config>();
     let extensions = assembly.class::<extensions::Config>();
@@ -44,7 +44,7 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
     assembly.warn_unused(&graph, &enabled);
     let modes = modes(&graph, &exporters, &enabled);
     let service = Service { extensions: enabled, graph, modes, telemetry };
-    Some(Config { receivers, connectors, exporters, extensions, service })
+    Some(Config { receivers, processors, connectors, exporters, extensions, service })
 }
 
 /// What the sections have in common: a closed list of components, each with a configuration.
@@ -151,14 +151,6 @@ impl<'t> Assembly<'t, '_> {
         components
     }
 
-    /// A class of which this version has nothing: every component is an error.
-    fn planned(&mut self, class: Class) {
-        let Some(entry) = self.root.entry(class.section()) else { return };
-        for entry in entry.node.entries() {
-            self.define(class, &entry.key, &join(class.section(), &entry.key));
-        }
-    }
-
     /// Notes that a component is defined; nothing if its id is wrong.
     fn define(&mut self, class: Class, key: &str, path: &str) -> Option<ComponentId> {
         let id = match class.id(key) {
@@ -188,16 +180,29 @@ impl<'t> Assembly<'t, '_> {
 
     fn component<S: Section>(&mut self, id: &ComponentId, node: &'t Node, path: &str) -> Option<S> {
         let mut read = Vec::new();
-        let config = typed::read(self.root, node, &mut read, |node| S::deserialize(&id.kind, node));
-        let errors = config.as_ref().map(S::check).unwrap_or_default();
-        let fine = errors.is_empty();
+        let deserialize = |node: NodeDeserializer<'_>| S::deserialize(&id.kind, node);
+        let Some(config) = typed::read_what_is_right(self.root, node, &mut read, deserialize) else {
+            self.found.append(&mut read);
+            return None;
+        };
+        let is_error = |one: &Diagnostic| one.severity == Severity::Error;
+        let is_whole = !read.iter().any(is_error);
+        // What is checked lacks the parts that could not be read, and is not to blame for that.
+        let is_its_own_fault = |error: &ConfigError| {
+            let place = Found::follow(self.root, &error.clone().under(path).path);
+            is_whole
+                || place.complete
+                    && !read.iter().any(|one| is_error(one) && one.path.starts_with(&place.path))
+        };
+        let errors: Vec<_> = config.check().into_iter().filter(is_its_own_fault).collect();
+        let is_fine = is_whole && errors.is_empty();
         let before = self.found.len();
         self.report(Severity::Error, path, errors);
-        self.report(Severity::Warning, path, config.as_ref().map(S::warnings).unwrap_or_default());
+        self.report(Severity::Warning, path, config.warnings());
         // Who knows the component knows better why a key has no effect.
         let said: Vec<_> = self.found[before..].iter().map(|one| one.path.clone()).collect();
         self.found.extend(read.into_iter().filter(|one| !said.contains(&one.path)));
-        config.filter(|_| fine)
+        is_fine.then_some(config)
     }
 }
 
@@ -256,6 +261,22 @@ impl Section for receivers::Config {
 
     fn warnings(&self) -> Vec<ConfigError> {
         Self::warnings(self)
+    }
+}
+
+impl Section for processors::Config {
+    const CLASS: Class = Class::Processor;
+
+    fn deserialize(kind: &str, deserializer: NodeDeserializer<'_>) -> Result<Self, Fault> {
+        Self::deserialize(kind, deserializer)
+    }
+
+    fn check(&self) -> Vec<ConfigError> {
+        Self::check(self).err().unwrap_or_default()
+    }
+
+    fn warnings(&self) -> Vec<ConfigError> {
+        Vec::new()
     }
 }
 

@@ -138,6 +138,7 @@ fn the_list_of_components_and_the_code_agree() {
         kinds
     };
     assert_eq!(known(Class::Receiver), sorted(receivers::KINDS));
+    assert_eq!(known(Class::Processor), sorted(processors::KINDS));
     assert_eq!(known(Class::Connector), sorted(connectors::KINDS));
     assert_eq!(known(Class::Exporter), sorted(exporters::KINDS));
     assert_eq!(known(Class::Extension), sorted(extensions::KINDS));
