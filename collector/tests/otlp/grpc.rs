@@ -144,6 +144,7 @@ async fn o_g10_what_does_not_decode_is_an_invalid_argument_that_names_the_field(
     let not_gzip =
         call(receiver.grpc(), TRACES, &[("grpc-encoding", "gzip")], full(framed(1, b"garbage"))).await;
     assert_eq!(not_gzip.code, INVALID_ARGUMENT, "{not_gzip:?}");
+    assert_eq!(receiver.counts("grpc", SignalKind::Traces), (0, 0, 4));
     let no_encoding = call(receiver.grpc(), TRACES, &[], full(framed(1, b"garbage"))).await;
     assert_eq!(no_encoding.code, INTERNAL, "{no_encoding:?}");
     receiver.still_serves().await;
@@ -304,3 +305,30 @@ async fn what_is_no_grpc_at_all_gets_an_http_status() {
 }
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+#[tokio::test]
+async fn a_long_path_is_not_repeated_in_full() {
+    let receiver = Receiver::start(Setup::default()).await;
+    let outcome = call(receiver.grpc(), &format!("/{}", "a".repeat(8_000)), &[], full(framed(0, b""))).await;
+    assert_eq!(outcome.code, UNIMPLEMENTED);
+    assert!(outcome.message.len() < 300, "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_of_opentelemetry_is_understood() {
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    use opentelemetry_otlp::WithExportConfig;
+    let receiver = Receiver::start(Setup::default()).await;
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(format!("http://{}", receiver.grpc()))
+        .build()
+        .unwrap();
+    let provider =
+        opentelemetry_sdk::trace::SdkTracerProvider::builder().with_batch_exporter(exporter).build();
+    for name in ["scan", "validation", "mitigation"] {
+        drop(provider.tracer("test").start(name));
+    }
+    bounded(tokio::task::spawn_blocking(move || provider.shutdown())).await.unwrap().unwrap();
+    assert_eq!(receiver.counts("grpc", SignalKind::Traces), (3, 0, 0));
+}

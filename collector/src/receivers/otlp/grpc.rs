@@ -77,7 +77,7 @@ impl Service {
 
     async fn export(&self, request: Request<Incoming>) -> Result<Bytes, Decline> {
         let path = request.uri().path();
-        let signal = signal(path).ok_or_else(|| Decline::UnknownPath(path.to_owned()))?;
+        let signal = signal(path).ok_or_else(|| Decline::unknown_path(path))?;
         if request.method() != Method::POST {
             return Err(Decline::NotPost);
         }
@@ -156,7 +156,7 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Decline> {
         None | Some(b"identity") => Ok(None),
         Some(b"gzip") => Ok(Some(Encoding::Gzip)),
         Some(b"zstd") => Ok(Some(Encoding::Zstd)),
-        Some(other) => Err(Decline::UnknownEncoding(String::from_utf8_lossy(other).into_owned(), ENCODINGS)),
+        Some(other) => Err(Decline::unknown_encoding(other, ENCODINGS)),
     }
 }
 

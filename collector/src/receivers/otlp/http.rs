@@ -77,7 +77,7 @@ impl Service {
         body: &mut Incoming,
     ) -> Result<Bytes, Decline> {
         let path = request.uri().path();
-        let signal = self.settings.signal(path).ok_or_else(|| Decline::UnknownPath(path.to_owned()))?;
+        let signal = self.settings.signal(path).ok_or_else(|| Decline::unknown_path(path))?;
         if request.method() != Method::POST {
             return Err(Decline::NotPost);
         }
@@ -185,7 +185,7 @@ impl Settings {
                 (true, false) => "gzip",
                 (false, _) => "none",
             };
-            Err(Decline::UnknownEncoding(String::from_utf8_lossy(value).into_owned(), accepted))
+            Err(Decline::unknown_encoding(value, accepted))
         }
     }
 }

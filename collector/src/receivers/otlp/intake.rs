@@ -72,7 +72,10 @@ impl Intake {
         read: Result<(Bytes, Permit), Decline>,
     ) -> Result<Bytes, Decline> {
         let edge = &self.edges[signal as usize];
-        let (bytes, _permit) = read.inspect_err(|_| edge.refused.add(1))?;
+        let (bytes, _permit) = read.inspect_err(|decline| match decline.is_malformed() {
+            true => edge.failed.add(1),
+            false => edge.refused.add(1),
+        })?;
         let (batch, rejected) = AnyBatch::validate(signal, bytes).inspect_err(|_| edge.failed.add(1))?;
         let out = rejected.as_ref().map_or(0, |rejected| rejected.items as u64);
         let unanswered = Unanswered { edge, items: batch.items() as u64 + out };

@@ -93,6 +93,21 @@ impl Decline {
         }
     }
 
+    /// Whether the bytes are at fault, and not their number, their time or their place.
+    pub(super) fn is_malformed(&self) -> bool {
+        matches!(self.codes().0, Code::InvalidArgument | Code::Internal)
+    }
+
+    /// Nothing is served at `path`.
+    pub(super) fn unknown_path(path: &str) -> Self {
+        Self::UnknownPath(cut(path))
+    }
+
+    /// `encoding` is none of those in `known`.
+    pub(super) fn unknown_encoding(encoding: &[u8], known: &'static str) -> Self {
+        Self::UnknownEncoding(cut(&String::from_utf8_lossy(encoding)), known)
+    }
+
     /// When to come back, for a passing condition; always more than zero.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -146,5 +161,11 @@ impl Decline {
     }
 }
 
+/// What a sender wrote, short enough to be repeated in a header.
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(QUOTE_BYTES_MAX)].to_owned()
+}
+
+const QUOTE_BYTES_MAX: usize = 200;
 /// Retry-After counts whole seconds.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
