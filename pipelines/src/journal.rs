@@ -88,7 +88,7 @@ pub enum Mode {
 /// One pipeline, as the journal sees it.
 #[derive(Clone, Debug)]
 pub struct PipelineSettings {
-    /// The pipeline's id as text; together with the signal it names the pipeline across restarts.
+    /// The pipeline's id as text, which names the pipeline across restarts.
     pub name: String,
     /// What flows through it.
     pub signal: SignalKind,
@@ -345,6 +345,7 @@ impl Journal {
                 state.recover_from_start(&found.ends, &found.producers);
             }
         }
+        state.mark(|pipeline| segments.ends_of(pipeline));
         let shared = Arc::new(Shared::new(state, Some(Arc::clone(&segments))));
         let writer =
             Writer::new(Arc::clone(&shared), segments, settings.segment_bytes_max, found.next_number);
@@ -456,9 +457,7 @@ impl Settings {
             if self.directory.is_none() && pipeline.mode == Mode::Durable {
                 return Err(OpenError::NoDirectory { pipeline: pipeline.name.clone() });
             }
-            let twin =
-                |other: &PipelineSettings| other.name == pipeline.name && other.signal == pipeline.signal;
-            if self.pipelines.iter().take(index).any(twin) {
+            if self.pipelines.iter().take(index).any(|other| other.name == pipeline.name) {
                 return Err(OpenError::Duplicate { pipeline: pipeline.name.clone() });
             }
         }

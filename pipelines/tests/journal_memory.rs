@@ -3,6 +3,8 @@
 //! What is taken is taken by all pipelines or by none, and every cursor sees it once and in order, or
 //! has counted its loss.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;

@@ -25,6 +25,9 @@ pub(super) struct Pipeline {
     /// Weight of what was taken and is not published yet.
     pub(super) reserved: u64,
     pub(super) slots: Vec<Slot>,
+    /// Places on disk, some [`MARK_BYTES`] apart and in order: a consumer that must drop what left memory drops up to
+    /// one of them. The places themselves tell how many items that were.
+    pub(super) marks: VecDeque<Position>,
     /// The end at start.
     pub(super) recovered_end: Position,
     /// Tickets that wait for every cursor to pass a place, in order.
@@ -57,6 +60,7 @@ impl Pipeline {
             tail_bytes_max,
             reserved: 0,
             slots: Vec::new(),
+            marks: VecDeque::new(),
             recovered_end: end,
             waiting: VecDeque::new(),
         }
@@ -97,7 +101,11 @@ impl Pipeline {
         effects: &mut Effects,
     ) -> Position {
         self.unreserve(&batch);
+        let before = self.marks.back().copied().unwrap_or(self.recovered_end);
         let position = self.tail.push(arrival, batch, written);
+        if self.on_disk() && position.bytes - before.bytes >= MARK_BYTES {
+            self.marks.push_back(position);
+        }
         for slot in &mut self.slots {
             effects.wake(slot.waker.take());
         }
@@ -124,6 +132,9 @@ impl Pipeline {
         } else {
             floor
         };
+        while self.marks.len() > 1 && self.marks.front().is_some_and(|mark| *mark <= free) {
+            self.marks.pop_front();
+        }
         effects.free(self.tail.release(free));
         if self.on_disk()
             && let Some(surplus) = self.tail.surplus(self.tail_bytes_max)
@@ -159,7 +170,7 @@ impl Pipeline {
     fn drop_oldest(&mut self, effects: &mut Effects) {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            let Some((from, to)) = slot.drop_oldest(&self.tail) else { continue };
+            let Some((from, to)) = slot.drop_oldest(&self.tail, &self.marks) else { continue };
             self.fail_waiting(from, to, Reason::QueueFull, effects);
         }
     }
@@ -228,21 +239,17 @@ impl Slot {
     }
 
     /// Drops unread records, oldest first, until the lag is inside the bound. Gives the range.
-    fn drop_oldest(&mut self, tail: &Tail) -> Option<(Position, Position)> {
+    fn drop_oldest(&mut self, tail: &Tail, marks: &VecDeque<Position>) -> Option<(Position, Position)> {
         let lag = self.lag(tail.end());
         if self.bounds.on_full != OnFull::DropOldest || lag <= self.bounds.lag_bytes_max {
             return None;
         }
         let surplus = lag - self.bounds.lag_bytes_max;
         let from = self.read;
-        let enough = |to: Position| to.bytes - from.bytes >= surplus;
-        let mut to = from;
-        for record in tail.after(from) {
-            to = record.record.position;
-            if enough(to) {
-                break;
-            }
-        }
+        let enough = |to: &Position| *to > from && to.bytes - from.bytes >= surplus;
+        let on_disk = marks.iter().take_while(|mark| **mark <= tail.start()).copied();
+        let in_memory = tail.after(from).map(|record| record.record.position);
+        let to = on_disk.chain(in_memory).find(enough).unwrap_or(tail.end());
         (to > from).then(|| {
             self.skip(to);
             (from, to)
@@ -260,3 +267,6 @@ impl Slot {
         self.commit(self.committed);
     }
 }
+
+/// How much a consumer that has left memory behind drops at once, at least.
+const MARK_BYTES: u64 = 64 << 10;

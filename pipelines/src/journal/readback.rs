@@ -23,7 +23,7 @@ pub(super) struct ReadBack {
     segment: Segment,
     file: File,
     offset: u64,
-    /// Everything up to here was given out.
+    /// Where the cursor stands behind what was given out.
     given: Position,
 }
 
@@ -40,6 +40,7 @@ pub(super) fn read(
     let mut bytes = 0;
     let mut place = shortcut.filter(|shortcut| shortcut.given == from);
     let mut given = from;
+    let stands = |run: &[Record]| run.last().map_or(until, |last| last.position);
     loop {
         let mut reading = match place.take() {
             Some(reading) => reading,
@@ -49,13 +50,16 @@ pub(super) fn read(
             },
         };
         let Some(table_place) = reading.segment.place(pipeline) else { return Ok((None, run)) };
+        let mut offset = reading.offset;
         while let Some(record) = reading.next()? {
             for part in record.parts.iter().filter(|part| part.pipeline == table_place) {
                 if part.position <= given {
                     continue;
                 }
                 if part.position > until {
-                    return Ok((None, run));
+                    // Read again when the cursor comes here.
+                    (reading.offset, reading.given) = (offset, stands(&run));
+                    return Ok((Some(reading), run));
                 }
                 given = part.position;
                 let Some((kind, payload)) = record.payload(part) else { continue };
@@ -69,8 +73,9 @@ pub(super) fn read(
                     }
                 }
             }
-            reading.given = given;
+            offset = reading.offset;
             if bytes >= bytes_max || run.len() >= RUN_RECORDS_MAX {
+                reading.given = stands(&run);
                 return Ok((Some(reading), run));
             }
         }
@@ -78,8 +83,14 @@ pub(super) fn read(
         let end = reading.segment.ends.get(table_place as usize).map_or(given, |(_, end)| *end);
         given = given.max(end);
         if given >= until {
-            return Ok((None, run));
+            reading.given = stands(&run);
+            return Ok((Some(reading), run));
         }
+        // The newest segment may have grown since it was looked at: then reading goes on where it was.
+        place = segments
+            .behind(pipeline, given)
+            .filter(|segment| segment.number == reading.segment.number)
+            .map(|segment| ReadBack { segment, ..reading });
     }
 }
 

@@ -82,6 +82,25 @@ impl Segments {
         File::open(&self.directory)?.sync_all()
     }
 
+    /// Sets a little room aside, if there is any and none is set aside yet.
+    pub(super) fn keep_spare(&self) {
+        let path = self.directory.join(SPARE);
+        // Best effort: a disk without this much room refuses data anyway.
+        if !path.exists() && fs::write(&path, [0; SPARE_BYTES]).is_err() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    /// Gives the room back; `false` if there was none.
+    pub(super) fn give_spare(&self) -> bool {
+        fs::remove_file(self.directory.join(SPARE)).is_ok()
+    }
+
+    /// Where each segment ends for `pipeline`, oldest first.
+    pub(super) fn ends_of(&self, pipeline: &str) -> Vec<Position> {
+        self.list().iter().filter_map(|segment| segment.end(pipeline)).collect()
+    }
+
     /// Adds the newest segment.
     pub(super) fn push(&self, segment: Segment) {
         self.list().push(segment);
@@ -151,3 +170,6 @@ impl Segment {
 }
 
 const EXTENSION: &str = "segment";
+/// Room for the cursors' places on a disk that is full.
+const SPARE: &str = "spare";
+const SPARE_BYTES: usize = 64 << 10;

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, Sequence, Settings, Stats,
-    Ticket,
+    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, RECORD_COST, Sequence,
+    Settings, Stats, Ticket,
     effects::Effects,
     pipeline::{Pipeline, Slot},
     positions::StoredCursor,
@@ -66,8 +66,11 @@ pub(super) enum Admission {
 
 impl State {
     pub(super) fn new(settings: &Settings) -> Self {
+        let durable =
+            settings.pipelines.iter().filter(|pipeline| pipeline.mode == Mode::Durable).count() as u64;
+        let tail_bytes_max = settings.tail_bytes_max / durable.max(1);
         let pipeline = |pipeline: &super::PipelineSettings| {
-            Pipeline::new(pipeline.clone(), settings.tail_bytes_max, Position::default())
+            Pipeline::new(pipeline.clone(), tail_bytes_max, Position::default())
         };
         Self {
             pipelines: settings.pipelines.iter().map(pipeline).collect(),
@@ -103,12 +106,19 @@ impl State {
         match entry.sequence.map(|sequence| self.producers.standing(sequence)) {
             Some(Standing::Safe) => return Ok(Admission::Done),
             // The first one has not been answered yet: its repeat waits behind it and adds nothing.
-            Some(Standing::OnItsWay) => return Ok(self.enqueue(Entry { parts: Vec::new(), ..entry })),
+            Some(Standing::OnItsWay) => {
+                let entry = Entry { parts: Vec::new(), ..entry };
+                self.has_room(&entry)?;
+                return Ok(self.enqueue(entry));
+            }
             Some(Standing::New) | None => {}
         }
         let durable = entry.parts.iter().any(|part| self.mode(part.pipeline) == Mode::Durable);
         if durable && self.read_only && !entry.derivable {
             return Err(Refusal::retry(Reason::Storage));
+        }
+        if durable {
+            self.has_room(&entry)?;
         }
         self.reserve(&entry.parts)?;
         if let Some(sequence) = entry.sequence {
@@ -123,11 +133,17 @@ impl State {
         Ok(self.publish_now(entry, effects))
     }
 
+    /// Whether the queue takes one more entry. One entry always finds room in an empty queue.
+    fn has_room(&self, entry: &Entry) -> Result<(), Refusal> {
+        let full = self.queued_bytes > 0 && self.queued_bytes + queued_weight(entry) > QUEUE_BYTES_MAX;
+        if full { Err(Refusal::retry(Reason::QueueFull)) } else { Ok(()) }
+    }
+
     /// Hands an entry to the writer. Points of connectors go the same way, because order counts, and are not written.
     fn enqueue(&mut self, entry: Entry) -> Admission {
         let delivered = self.delivered(&entry);
         let (completion, ticket) = Completion::new(delivered + 1);
-        self.queued_bytes += entry.parts.iter().map(|part| weight(&part.batch)).sum::<u64>();
+        self.queued_bytes += queued_weight(&entry);
         self.queue.push(Queued { entry, completion });
         Admission::Queued(ticket)
     }
@@ -235,6 +251,13 @@ impl State {
         }
     }
 
+    /// Takes note of places on disk up to which a consumer can drop what it has not read.
+    pub(super) fn mark(&mut self, ends_of: impl Fn(&str) -> Vec<Position>) {
+        for pipeline in self.pipelines.iter_mut().filter(|pipeline| pipeline.on_disk()) {
+            pipeline.marks = ends_of(&pipeline.settings.name).into();
+        }
+    }
+
     /// The same when the cursors' places are lost.
     pub(super) fn recover_from_start(&mut self, ends: &BTreeMap<String, Position>, producers: &[Sequence]) {
         self.recover(ends, Vec::new(), producers);
@@ -289,7 +312,7 @@ impl State {
     /// Shows a group that is on disk, and keeps its promises.
     pub(super) fn publish_group(&mut self, group: Vec<Queued>, effects: &mut Effects) {
         for Queued { entry, completion, .. } in group {
-            self.queued_bytes -= entry.parts.iter().map(|part| weight(&part.batch)).sum::<u64>();
+            self.queued_bytes -= queued_weight(&entry);
             if let Some(sequence) = entry.sequence {
                 self.producers.safe(sequence);
             }
@@ -299,15 +322,21 @@ impl State {
     }
 
     /// Gives back what a group had reserved. Points of connectors need no disk and are shown all the same.
-    pub(super) fn refuse_group(&mut self, group: Vec<Queued>, effects: &mut Effects) {
+    pub(super) fn refuse_group(&mut self, mut group: Vec<Queued>, effects: &mut Effects) {
+        // Numbered entries behind the refused ones go with them: a later number must not become safe before an earlier
+        // one, nor a repeat be answered whose original was refused.
+        let (numbered, rest) =
+            self.take_queue().into_iter().partition(|queued| queued.entry.sequence.is_some());
+        self.queue = rest;
+        group.extend::<Vec<_>>(numbered);
         self.producers.forget_unsafe();
         for queued in group {
             if queued.entry.derivable {
                 self.publish_group(vec![queued], effects);
                 continue;
             }
+            self.queued_bytes -= queued_weight(&queued.entry);
             for Part { pipeline, batch } in &queued.entry.parts {
-                self.queued_bytes -= weight(batch);
                 if let Some(pipeline) = self.pipelines.get_mut(pipeline.0) {
                     pipeline.unreserve(batch);
                 }
@@ -406,5 +435,12 @@ impl Queued {
     }
 }
 
+/// What an entry counts while it waits for the disk.
+fn queued_weight(entry: &Entry) -> u64 {
+    RECORD_COST + entry.parts.iter().map(|part| weight(&part.batch)).sum::<u64>()
+}
+
+/// What waits for the disk at most: some seconds of a slow one.
+const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// How long the place of a cursor that nobody holds is kept, and pins its segments.
 const ORPHAN_GRACE: Duration = Duration::from_secs(72 * 3_600);

@@ -19,7 +19,7 @@ fn settings(directory: &Path) -> Settings {
     Settings {
         directory: Some(directory.to_owned()),
         segment_bytes_max: 4_096,
-        tail_bytes_max: 2_048,
+        tail_bytes_max: 4_096,
         pipelines: vec![
             pipeline("traces", SignalKind::Traces, Mode::Durable),
             pipeline("logs", SignalKind::Logs, Mode::Durable),
@@ -264,6 +264,156 @@ async fn a_full_consumer_refuses_for_all_pipelines_of_the_entry() {
     assert_eq!(refusal, Refusal::retry(Reason::QueueFull));
     assert!(taken > 0);
     assert_eq!(read_all(&traces_cursor, true).await.len(), taken);
+}
+
+/// Which of the entries 1.. the journal took, by their answers; all are appended before the first answer is awaited.
+async fn answers(journal: &Journal, numbered: bool, count: u64) -> Vec<bool> {
+    let numbered = |number| numbered.then_some(Sequence { producer: ProducerId(5), number });
+    let tickets: Vec<_> = (1..=count)
+        .map(|seed| Entry { sequence: numbered(seed), ..entry(&[(TRACES, &traces(seed))]) })
+        .map(|entry| journal.append(entry).unwrap())
+        .collect();
+    let mut answers = Vec::new();
+    for ticket in tickets {
+        answers.push(ticket.await.is_ok());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn what_is_on_disk_before_a_write_fails_stays_and_the_rest_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    let mut taken = Vec::new();
+    {
+        let (journal, _) = open(folder.path());
+        let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+        // Nobody can make the third segment: a folder is in its place.
+        let obstacle = folder.path().join("00000000000000000003.segment");
+        fs::create_dir(&obstacle).unwrap();
+        let first = answers(&journal, false, 60).await;
+        assert!(first.contains(&true) && first.contains(&false), "{first:?}");
+        fs::remove_dir(&obstacle).unwrap();
+        let second = answers(&journal, false, 60).await;
+        assert!(second.iter().all(|taken| *taken), "it goes on when the way is free");
+        for (index, _) in first.iter().chain(&second).enumerate().filter(|(_, taken)| **taken) {
+            taken.push(traces(1 + index as u64 % 60).bytes().clone());
+        }
+        seen.push(read_all(&cursor, false).await);
+        journal.close().await;
+    }
+    let (journal, report) = open(folder.path());
+    assert_eq!((report.damaged.len(), report.torn_bytes), (0, 0));
+    seen.push(read_all(&journal.cursor(TRACES, "a", BOUNDS).unwrap(), false).await);
+    assert_eq!(seen, [taken.clone(), taken]);
+}
+
+#[tokio::test]
+async fn numbers_that_were_refused_may_all_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+    let obstacle = folder.path().join("00000000000000000002.segment");
+    fs::create_dir(&obstacle).unwrap();
+    let first = answers(&journal, true, 60).await;
+    let refused = first.iter().position(|taken| !taken).expect("the second segment could not be made");
+    // It may go on by itself with another segment, but never with a number behind a refused one of its group.
+    fs::remove_dir(&obstacle).unwrap();
+    assert!(answers(&journal, true, 60).await.iter().all(|taken| *taken));
+    let expected: Vec<_> = (1..=60).map(|seed| traces(seed).bytes().clone()).collect();
+    assert!(refused < 60);
+    assert_eq!(read_all(&cursor, true).await, expected);
+}
+
+#[tokio::test]
+async fn a_consumer_that_drops_what_left_memory_drops_little_and_counts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    (settings.segment_bytes_max, settings.tail_bytes_max) = (1 << 20, 20_000);
+    let (journal, _) = Journal::open(settings).unwrap();
+    let batch = sample::any(SignalKind::Traces, 8, 1);
+    let bounds = Bounds { lag_bytes_max: 400_000, on_full: OnFull::DropOldest };
+    let cursor = journal.cursor(TRACES, "a", bounds).unwrap();
+    let count = 600_000 / weight(&batch);
+    for _ in 0..count {
+        journal.append(entry(&[(TRACES, &batch)])).unwrap().await.unwrap();
+        assert!(cursor.lag_bytes() <= bounds.lag_bytes_max);
+    }
+    let seen = read_all(&cursor, true).await.len() as u64;
+    assert_eq!(seen + cursor.dropped_items() / batch.items() as u64, count);
+    assert!(seen * weight(&batch) > 300_000, "{seen} of {count}");
+}
+
+#[tokio::test]
+async fn a_consumer_that_lags_reads_on_while_the_segment_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.segment_bytes_max = 20_000;
+    let (journal, _) = Journal::open(settings).unwrap();
+    let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+    let mut seen = Vec::new();
+    for seed in 0..150 {
+        let derivable = seed % 5 == 4;
+        let entry = Entry { derivable, ..entry(&[(TRACES, &traces(seed)), (TRACES, &traces(seed + 1_000))]) };
+        journal.append(entry).unwrap().await.unwrap();
+        // Reads slower than it grows, in runs that end anywhere.
+        if seed % 3 == 0 {
+            let run = cursor.next(1 + 700 * (seed as usize % 4)).await.unwrap();
+            seen.extend(run.into_iter().map(|record| record.batch.bytes().clone()));
+        }
+    }
+    seen.extend(read_all(&cursor, true).await);
+    let both = |seed| [traces(seed).bytes().clone(), traces(seed + 1_000).bytes().clone()];
+    let dropped = |bytes: &Bytes| (4..150).step_by(5).flat_map(both).any(|derived| derived == *bytes);
+    let all: Vec<_> = (0..150).flat_map(both).collect();
+    let written: Vec<_> = (0..150).filter(|seed| seed % 5 != 4).flat_map(both).collect();
+    let seen_written: Vec<_> = seen.iter().filter(|bytes| !dropped(bytes)).cloned().collect();
+    assert_eq!(seen_written, written.into_iter().filter(|bytes| !dropped(bytes)).collect::<Vec<_>>());
+    assert!(seen.len() <= all.len());
+}
+
+#[tokio::test]
+async fn a_flipped_bit_costs_at_most_what_it_hit() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (journal, _) = open(folder.path());
+        let _cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+        for seed in 0..3 {
+            journal.append(entry(&[(TRACES, &traces(seed))])).unwrap().await.unwrap();
+        }
+        journal.close().await;
+    }
+    let name = "00000000000000000001.segment";
+    let whole = fs::read(folder.path().join(name)).unwrap();
+    let cursors = fs::read(folder.path().join("cursors")).unwrap();
+    let first_record = whole.windows(4).position(|window| window == b"PREC").unwrap();
+    let sent: Vec<_> = (0..3).map(|seed| traces(seed).bytes().clone()).collect();
+    for bit in (first_record * 8..whole.len() * 8).step_by(83) {
+        let copy = tempfile::tempdir().unwrap();
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        fs::write(copy.path().join(name), &flipped).unwrap();
+        fs::write(copy.path().join("cursors"), &cursors).unwrap();
+        let (journal, report) = open(copy.path());
+        assert!(report.torn_bytes > 0 || report.damaged.len() == 1, "bit {bit} is reported");
+        let seen = read_all(&journal.cursor(TRACES, "a", BOUNDS).unwrap(), true).await;
+        assert_eq!(seen.len(), 2, "bit {bit}");
+        assert!(seen.iter().all(|bytes| sent.contains(bytes)));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_answered_before_a_new_cursor_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    // The cursors cannot be saved: a folder is in the place of the file.
+    let obstacle = folder.path().join("cursors.new");
+    fs::create_dir(&obstacle).unwrap();
+    let _cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+    let refusal = journal.append(entry(&[(TRACES, &traces(1))])).unwrap().await.unwrap_err();
+    assert_eq!(refusal, Refusal::retry(Reason::Storage));
+    fs::remove_dir(&obstacle).unwrap();
+    journal.append(entry(&[(TRACES, &traces(1))])).unwrap().await.unwrap();
 }
 
 #[derive(Clone, Debug)]

@@ -36,6 +36,8 @@ pub(super) struct Writer {
     segments: Arc<Segments>,
     segment_bytes_max: u64,
     next_number: u64,
+    /// Whether a cursor was made that could not be saved yet.
+    unsaved: bool,
     open: Option<Open>,
     /// Reused from group to group.
     buffer: Vec<u8>,
@@ -69,19 +71,28 @@ impl Writer {
         next_number: u64,
     ) -> Self {
         let saved_at = Instant::now();
-        Self { shared, segments, segment_bytes_max, next_number, open: None, buffer: Vec::new(), saved_at }
+        Self {
+            shared,
+            segments,
+            segment_bytes_max,
+            next_number,
+            unsaved: false,
+            open: None,
+            buffer: Vec::new(),
+            saved_at,
+        }
     }
 
     /// Runs until the journal is closed and the queue is empty.
     pub(super) fn run(mut self) {
+        self.segments.keep_spare();
         loop {
             let (group, closed, claimed) = self.shared.wait_for_work(UPKEEP);
-            let idle = group.is_empty();
-            // A new cursor's place is safe before anything behind it is answered for.
-            if claimed || self.saved_at.elapsed() >= UPKEEP {
-                self.upkeep(claimed);
+            self.unsaved |= claimed;
+            if self.unsaved || self.saved_at.elapsed() >= UPKEEP {
+                self.upkeep(self.unsaved);
             }
-            if !idle {
+            if !group.is_empty() {
                 self.commit(group);
             } else if closed {
                 break;
@@ -91,28 +102,42 @@ impl Writer {
         self.upkeep(true);
     }
 
-    fn commit(&mut self, group: Vec<Queued>) {
-        let outcome = self.write(&group);
+    fn commit(&mut self, mut group: Vec<Queued>) {
+        let (safe, outcome) = self.write(&group);
+        let unsafe_rest = group.split_off(safe);
         let mut effects = Effects::default();
         let mut state = self.shared.lock();
+        // What is on disk has taken its positions, whatever became of the entries behind it.
+        state.publish_group(group, &mut effects);
         match outcome {
-            Ok(()) => state.publish_group(group, &mut effects),
+            Ok(()) => debug_assert!(unsafe_rest.is_empty(), "a write without a fault covers its group"),
             Err(Fault::Write(error)) => {
                 warn!(%error, "the journal's disk takes no data, it is refused until there is room");
-                state.refuse_group(group, &mut effects);
+                state.refuse_group(unsafe_rest, &mut effects);
             }
             Err(Fault::Final(error)) => {
                 error!(%error, "the journal could not be synced: nothing more is taken; restart on a healthy disk");
                 state.read_only = true;
-                state.refuse_group(group, &mut effects);
+                state.refuse_group(unsafe_rest, &mut effects);
             }
         }
         drop(state);
         effects.run();
     }
 
-    /// Puts the records of a group on disk, in one write and one sync for each segment they touch.
-    fn write(&mut self, group: &[Queued]) -> Result<(), Fault> {
+    /// Puts the records of a group on disk, in one write and one sync for each segment they touch. Tells how many
+    /// entries are safe, which are all unless there was a fault.
+    fn write(&mut self, group: &[Queued]) -> (usize, Result<(), Fault>) {
+        let mut safe = 0;
+        let outcome = self.write_all(group, &mut safe);
+        (safe, outcome)
+    }
+
+    fn write_all(&mut self, group: &[Queued], safe: &mut usize) -> Result<(), Fault> {
+        if self.unsaved {
+            // A new cursor's place is on disk before anything behind it is answered for.
+            return Err(Fault::Write(io::Error::other("a new cursor could not be saved")));
+        }
         let (mut ends, durable) = {
             let state = self.shared.lock();
             (state.ends(), state.durable_places())
@@ -129,6 +154,7 @@ impl Writer {
                 at += 1;
             }
             self.append(&ends)?;
+            *safe = at;
         }
         Ok(())
     }
@@ -164,7 +190,10 @@ impl Writer {
             producers: self.shared.lock().producers.marks(),
         };
         let bytes = header.encode();
-        let path = self.segments.path(self.next_number);
+        let number = self.next_number;
+        // A number is never used twice, also if its file could not be made.
+        self.next_number += 1;
+        let path = self.segments.path(number);
         let create = || {
             let file = File::options().create_new(true).read(true).write(true).open(&path)?;
             // Room set aside spares every later sync the change of the file's length. Where the file system cannot
@@ -176,19 +205,13 @@ impl Writer {
             Ok(file)
         };
         let file = create().map_err(|error: io::Error| {
-            // A later try begins the same segment anew.
+            // What there is of it holds no record.
             let _ = std::fs::remove_file(&path);
             Fault::Write(error)
         })?;
         let length = bytes.len() as u64;
-        self.segments.push(Segment {
-            number: self.next_number,
-            ends: ends.to_vec(),
-            bytes: length,
-            first_record: length,
-        });
+        self.segments.push(Segment { number, ends: ends.to_vec(), bytes: length, first_record: length });
         self.open = Some(Open { file, bytes: length, ends: ends.to_vec() });
-        self.next_number += 1;
         Ok(())
     }
 
@@ -206,17 +229,22 @@ impl Writer {
     fn upkeep(&mut self, at_once: bool) {
         self.saved_at = Instant::now();
         let Some(cursors) = self.shared.lock().cursors_to_save(UnixNanos::now(), at_once) else { return };
-        if let Err(error) = positions::save(self.segments.directory(), &cursors) {
+        let save = || positions::save(self.segments.directory(), &cursors);
+        // On a full disk the spare room goes first: saved cursors are what lets segments go.
+        let saved = save().or_else(|error| if self.segments.give_spare() { save() } else { Err(error) });
+        if let Err(error) = saved {
             warn!(%error, "the cursors were not saved, trying again");
             self.shared.lock().save_again();
             return;
         }
+        self.unsaved = false;
         let passed = |pipeline: &str, end: Position| {
             cursors.iter().filter(|cursor| cursor.pipeline == pipeline).all(|cursor| cursor.position >= end)
         };
         if let Err(error) = self.segments.remove_passed(self.open.is_some(), passed) {
             warn!(%error, "a segment that everyone has passed was not removed");
         }
+        self.segments.keep_spare();
     }
 }
 
