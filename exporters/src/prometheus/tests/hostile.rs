@@ -150,3 +150,26 @@ fn scrapes_beside_inserts_show_every_series_that_stays_once() {
         }
     });
 }
+
+#[test]
+fn a_series_that_comes_back_while_a_page_is_read_is_not_shown_twice() {
+    let mut fixture = Fixture::new();
+    let point = |at: u32, flags: u32| {
+        let mut point = int(&[("at", &at.to_string())], 1);
+        point.flags = flags;
+        vec![gauge("g", "", vec![point])]
+    };
+    let all = (0..6000).map(|at| int(&[("at", &at.to_string())], 1)).collect();
+    fixture.put(Resource::default(), vec![gauge("g", "", all)]);
+    let show = Show { now_ns: fixture.now_ns, ..fixture.show };
+    let mut scrape = Scrape::new(Arc::clone(&fixture.table), Vec::new(), Format::Text, show);
+    let mut out = Vec::new();
+    assert!(scrape.next_chunk(&mut out));
+    // The first series is on the page, the last is not yet; its place becomes free and would be used.
+    fixture.put(Resource::default(), point(0, 1)).put(Resource::default(), point(5999, 1));
+    fixture.put(Resource::default(), point(0, 0));
+    while scrape.next_chunk(&mut out) {}
+    let page = String::from_utf8(out).unwrap();
+    checker::check(&page, Format::Text);
+    assert_eq!(page.matches("{at=\"0\"}").count(), 1);
+}

@@ -436,6 +436,17 @@ fn p_e9_an_exemplar_stays_for_its_retention_whatever_else_happens() {
 }
 
 #[test]
+fn p_e5_an_older_exemplar_that_comes_later_does_not_take_the_place() {
+    let mut fixture = Fixture::new();
+    for (trace, at_s) in [(2, 1), (1, 0)] {
+        let mut point = int(&[], 1);
+        point.exemplars = vec![exemplar(1.0, trace, at_s, &[])];
+        fixture.put(Resource::default(), vec![counter("a", vec![point])]);
+    }
+    assert!(fixture.open_metrics().contains(r#"{trace_id="0202"#), "{}", fixture.open_metrics());
+}
+
+#[test]
 fn series_expire_by_their_last_arrival_when_asked_to() {
     let config = Config { metric_expiration: Span(std::time::Duration::from_secs(300)), ..Config::default() };
     let mut fixture = Fixture::with(&config);
