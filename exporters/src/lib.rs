@@ -1,7 +1,7 @@
 //! How data leaves the process.
 //!
-//! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`]
-//! and [`debug`].
+//! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`],
+//! [`debug`], and [`prometheus`], the one that is asked instead of pushing.
 //!
 //! **Not here:** which pipeline ends in which exporter, and YAML.
 
@@ -21,16 +21,20 @@ pub enum Config {
     OtlpGrpc(Box<otlp_grpc::Config>),
     /// To our own log.
     Debug(debug::Config),
+    /// A page for Prometheus to scrape.
+    Prometheus(Box<prometheus::Config>),
 }
 
 /// An exporter ready to run.
 pub enum Built {
     /// It drives its cursor itself.
     Push(Box<dyn Exporter>),
+    /// It keeps state: the end of all pipelines that name it is one table, and a page shows it.
+    Table(Box<prometheus::Config>),
 }
 
 /// Canonical names, in the order of the documentation.
-pub const KINDS: &[&str] = &["otlp_grpc", "debug"];
+pub const KINDS: &[&str] = &["otlp_grpc", "debug", "prometheus"];
 
 /// Reads what stands under an exporter of this canonical `kind`.
 ///
@@ -40,6 +44,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Re
     match kind {
         "otlp_grpc" => Box::deserialize(deserializer).map(Config::OtlpGrpc),
         "debug" => debug::Config::deserialize(deserializer).map(Config::Debug),
+        "prometheus" => Box::deserialize(deserializer).map(Config::Prometheus),
         _ => Err(D::Error::unknown_variant(kind, KINDS)),
     }
 }
@@ -52,6 +57,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(_) => "otlp_grpc",
             Self::Debug(_) => "debug",
+            Self::Prometheus(_) => "prometheus",
         }
     }
 
@@ -60,6 +66,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.check(),
             Self::Debug(config) => config.check(),
+            Self::Prometheus(config) => config.check(),
         }
     }
 
@@ -68,6 +75,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.without_effect(),
             Self::Debug(config) => config.without_effect(),
+            Self::Prometheus(config) => config.without_effect(),
         }
     }
 
@@ -75,7 +83,7 @@ impl Config {
     pub fn wants_durable(&self) -> bool {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_durable(),
-            Self::Debug(_) => false,
+            Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
 
@@ -83,7 +91,7 @@ impl Config {
     pub fn wants_delivered(&self) -> bool {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_delivered(),
-            Self::Debug(_) => false,
+            Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
 
@@ -91,7 +99,7 @@ impl Config {
     pub fn lag_bytes_max(&self) -> u64 {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes),
-            Self::Debug(_) => delivery::config::LAG_BYTES_MAX_MEMORY,
+            Self::Debug(_) | Self::Prometheus(_) => delivery::config::LAG_BYTES_MAX_MEMORY,
         }
     }
 
@@ -101,6 +109,7 @@ impl Config {
             Self::OtlpGrpc(config) => config.on_full.into(),
             // Who only looks on holds nobody up.
             Self::Debug(_) => OnFull::DropOldest,
+            Self::Prometheus(_) => OnFull::Refuse,
         }
     }
 
@@ -112,6 +121,7 @@ impl Config {
         Ok(match self {
             Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed)?)),
             Self::Debug(config) => Built::Push(Box::new(config.build(id))),
+            Self::Prometheus(config) => Built::Table(config.clone()),
         })
     }
 }
@@ -122,6 +132,7 @@ impl std::fmt::Debug for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Push(_) => f.write_str("Push"),
+            Self::Table(_) => f.write_str("Table"),
         }
     }
 }

@@ -260,7 +260,7 @@ fn the_components_are_listed() {
             exporters:
               otlp_grpc                beta     traces, metrics, logs  also: otlp
               otlp_http                planned  traces, metrics, logs  also: otlphttp
-              prometheus               planned  metrics
+              prometheus               beta     metrics
               prometheus_remote_write  planned  metrics                also: prometheusremotewrite
               trace_store              planned  traces
               file                     planned  traces, metrics, logs

@@ -530,7 +530,7 @@ fn an_unknown_component() {
              7 |   promethius:
                |   ^^^^^^^^^^
                = path: exporters.promethius
-               = help: `phasor components` lists what there is
+               = help: did you mean `prometheus`?
 
             1 error in the configuration
         "#]],

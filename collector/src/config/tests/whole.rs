@@ -45,6 +45,17 @@ service:
 }
 
 #[test]
+fn the_embedded_default_is_right_and_durable() {
+    let loaded = check_round_trip(DEFAULT);
+    assert_eq!(loaded.warnings.0, []);
+    let modes: Vec<_> = loaded.config.service.modes.values().collect();
+    assert_eq!(modes, [&Mode::Durable; 3]);
+    let default = load_with(&[], &|_| None).unwrap();
+    assert_eq!(default.config.to_yaml(), loaded.config.to_yaml());
+    assert_eq!(default.sources, ["embedded default"]);
+}
+
+#[test]
 fn the_modes_follow_queues_and_storage() {
     let queue = |queue: &str, extensions: &str| {
         modes(&format!(
