@@ -3,18 +3,22 @@
 //! ```text
 //! segment:  header, record, record, ... (zeros behind the last one: room set aside)
 //! header:   magic "PHSJ" | version u32 | crc u32 | length u32 | body
-//!   body:   number u64 | pipelines u32 | per pipeline: name length u32, name, start position 16
+//!   body:   number u64 | salt u64 | pipelines u32 | per pipeline: name length u32, name, start position 16
 //!           | producers u32 | per producer: id u128, number u64
 //! record:   magic "PREC" | length u32 | crc u32 | body
-//!   body:   arrival u64 | producer u128 | number u64 | parts u32 | payloads u32
+//!   body:   salt u64 | arrival u64 | producer u128 | number u64 | parts u32 | payloads u32
 //!           | per part: pipeline u32 (place in the header's table), payload u32, position 16
 //!           | per payload: signal u8, length u32 | the payloads
 //! ```
 //!
 //! Numbers are little-endian; a checksum covers the length and the body. Producer 0, number 0 stands for none.
+//! The salt is random and different in each segment. Whoever sends data does not know it, so that nothing inside a
+//! payload can pass for a record when the search for the next record runs through what a crash has left.
 //!
 //! - **Guaranteed:** decoding any bytes ends in a record, or says that there is none; it never panics and allocates no
 //!   more than the bytes it was given.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use bytes::Bytes;
 use proto::SignalKind;
@@ -27,6 +31,8 @@ use crate::time::UnixNanos;
 pub(super) struct Header {
     /// Segments are numbered in the order they were begun.
     pub(super) number: u64,
+    /// What each record of the segment begins with.
+    pub(super) salt: u64,
     /// Every pipeline of the journal and the place it had reached; records name pipelines by their place here.
     pub(super) pipelines: Vec<(String, Position)>,
     /// High-water marks of the producers.
@@ -80,6 +86,7 @@ impl Header {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         body.extend_from_slice(&self.number.to_le_bytes());
+        body.extend_from_slice(&self.salt.to_le_bytes());
         put_count(&mut body, self.pipelines.len());
         for (name, start) in &self.pipelines {
             put_count(&mut body, name.len());
@@ -122,7 +129,7 @@ impl Header {
 
     fn decode_body(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body);
-        let number = fields.u64()?;
+        let (number, salt) = (fields.u64()?, fields.u64()?);
         let mut pipelines = Vec::new();
         for _ in 0..fields.u32()? {
             let length = fields.u32()? as usize;
@@ -133,7 +140,7 @@ impl Header {
         for _ in 0..fields.u32()? {
             producers.push(Sequence { producer: ProducerId(fields.u128()?), number: fields.u64()? });
         }
-        Some(Self { number, pipelines, producers })
+        Some(Self { number, salt, pipelines, producers })
     }
 }
 
@@ -149,6 +156,7 @@ impl StoredRecord {
 /// Appends a record of these parts, each with its pipeline's place in the header and the place it reaches by it.
 pub(super) fn encode_record(
     out: &mut Vec<u8>,
+    salt: u64,
     arrival: UnixNanos,
     sequence: Option<Sequence>,
     parts: &[(&Part, u32, Position)],
@@ -161,6 +169,7 @@ pub(super) fn encode_record(
     let start = out.len();
     out.extend_from_slice(RECORD_MAGIC);
     out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&salt.to_le_bytes());
     out.extend_from_slice(&arrival.0.to_le_bytes());
     let (producer, number) = sequence.map_or((0, 0), |sequence| (sequence.producer.0, sequence.number));
     out.extend_from_slice(&producer.to_le_bytes());
@@ -193,8 +202,8 @@ pub(super) fn encode_record(
     out[start + 8..start + 12].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// What begins at `at`.
-pub(super) fn decode_record(segment: &Bytes, at: usize) -> Decoded {
+/// What begins at `at` of a segment with this salt.
+pub(super) fn decode_record(segment: &Bytes, salt: u64, at: usize) -> Decoded {
     let found = || {
         let mut fields = Fields(segment.get(at..)?);
         if fields.take(4)? != RECORD_MAGIC {
@@ -202,7 +211,11 @@ pub(super) fn decode_record(segment: &Bytes, at: usize) -> Decoded {
         }
         let length = fields.u32()? as usize;
         let crc = fields.u32()?;
-        let body = fields.take(length).filter(|body| checksum(body) == crc)?;
+        // The salt first: a checksum over whatever a payload claims as a length would be costly.
+        let body = fields.take(length).filter(|body| body.starts_with(&salt.to_le_bytes()))?;
+        if checksum(body) != crc {
+            return None;
+        }
         let start = at + RECORD_HEAD;
         Some((decode_body(body, &segment.slice(start..start + length))?, RECORD_HEAD + length))
     };
@@ -210,15 +223,25 @@ pub(super) fn decode_record(segment: &Bytes, at: usize) -> Decoded {
 }
 
 /// The place of the next whole record at or after `at`, if there is one.
-pub(super) fn find_record(segment: &Bytes, mut at: usize) -> Option<usize> {
+pub(super) fn find_record(segment: &Bytes, salt: u64, mut at: usize) -> Option<usize> {
     loop {
         let rest = segment.get(at..)?;
         at += rest.windows(4).position(|window| window == RECORD_MAGIC)?;
-        if let Decoded::Record(..) = decode_record(segment, at) {
+        if let Decoded::Record(..) = decode_record(segment, salt, at) {
             return Some(at);
         }
         at += 1;
     }
+}
+
+/// Whether anything looks like the beginning of a record.
+pub(super) fn may_hold_records(segment: &[u8]) -> bool {
+    segment.windows(4).any(|window| window == RECORD_MAGIC)
+}
+
+/// A salt that nobody can guess.
+pub(super) fn new_salt() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The length a record claims to have, if one may begin here.
@@ -230,6 +253,7 @@ pub(super) fn claimed_length(head: &[u8; RECORD_HEAD]) -> Option<usize> {
 
 fn decode_body(body: &[u8], shared: &Bytes) -> Option<StoredRecord> {
     let mut fields = Fields(body);
+    let _salt = fields.u64()?;
     let arrival = UnixNanos(fields.u64()?);
     let (producer, number) = (fields.u128()?, fields.u64()?);
     let sequence =

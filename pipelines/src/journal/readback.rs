@@ -113,7 +113,8 @@ impl ReadBack {
         if let Some(length) = claimed_length(&head).filter(|length| *length as u64 <= left) {
             let mut bytes = vec![0; length];
             self.file.read_exact_at(&mut bytes, self.offset)?;
-            if let Decoded::Record(record, length) = decode_record(&Bytes::from(bytes), 0) {
+            if let Decoded::Record(record, length) = decode_record(&Bytes::from(bytes), self.segment.salt, 0)
+            {
                 self.offset += length as u64;
                 return Ok(Some(record));
             }
@@ -125,7 +126,7 @@ impl ReadBack {
         let mut bytes = vec![0; usize::try_from(left).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut bytes, self.offset)?;
         let bytes = Bytes::from(bytes);
-        let Some(next) = find_record(&bytes, 0) else {
+        let Some(next) = find_record(&bytes, self.segment.salt, 0) else {
             self.offset = self.segment.bytes;
             return Ok(None);
         };
@@ -136,7 +137,7 @@ impl ReadBack {
             "damage in the journal is passed over"
         );
         self.offset += next as u64;
-        match decode_record(&bytes, next) {
+        match decode_record(&bytes, self.segment.salt, next) {
             Decoded::Record(record, length) => {
                 self.offset += length as u64;
                 Ok(Some(record))

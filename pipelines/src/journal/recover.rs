@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{
     Damage, OpenError, Position, Recovered, Sequence,
-    format::{Decoded, Header, HeaderFault, decode_record, find_record},
+    format::{Decoded, Header, HeaderFault, decode_record, find_record, may_hold_records},
     segments::{Segment, Segments},
 };
 
@@ -94,7 +94,7 @@ impl Found {
         let mut at = first_record;
         let mut end = at;
         loop {
-            match decode_record(&bytes, at) {
+            match decode_record(&bytes, header.salt, at) {
                 Decoded::Record(record, length) => {
                     self.report.records += 1;
                     self.report.bytes += length as u64;
@@ -108,7 +108,7 @@ impl Found {
                     at += length;
                     end = at;
                 }
-                Decoded::Nothing => match find_record(&bytes, at) {
+                Decoded::Nothing => match find_record(&bytes, header.salt, at) {
                     Some(next) => {
                         let damage =
                             Damage { file: path.clone(), offset: at as u64, bytes: (next - at) as u64 };
@@ -131,14 +131,15 @@ impl Found {
             file.set_len(end as u64)?;
             file.sync_all()?;
         }
-        Ok(Segment { number: header.number, ends, bytes: end as u64, first_record: first_record as u64 })
+        let (bytes, first_record) = (end as u64, first_record as u64);
+        Ok(Segment { number: header.number, salt: header.salt, ends, bytes, first_record })
     }
 
     /// A segment without a readable header: begun when the process died, or damaged. Its records cannot be told
     /// apart by pipeline; what there is of it is kept under another name.
     fn set_aside(&mut self, segments: &Segments, number: u64, bytes: &[u8]) -> io::Result<()> {
         let path = segments.path(number);
-        let holds_records = find_record(&Bytes::copy_from_slice(bytes), 0).is_some();
+        let holds_records = may_hold_records(bytes);
         if !holds_records {
             self.report.torn_bytes +=
                 bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);

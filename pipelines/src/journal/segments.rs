@@ -29,6 +29,8 @@ pub(super) struct Segments {
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) number: u64,
+    /// What each of its records begins with.
+    pub(super) salt: u64,
     /// The pipelines of its header and where each ended, in the header's order.
     pub(super) ends: Vec<(String, Position)>,
     /// What is in it for good: header and synced records.

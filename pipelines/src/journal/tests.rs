@@ -416,6 +416,49 @@ async fn nothing_is_answered_before_a_new_cursor_is_on_disk() {
     journal.append(entry(&[(TRACES, &traces(1))])).unwrap().await.unwrap();
 }
 
+/// A log record whose body is these bytes.
+fn logs_holding(bytes: &[u8]) -> AnyBatch {
+    // Resource logs, scope logs, log record, body, bytes value.
+    let request = [7, 5, 2, 2, 1].iter().fold(bytes.to_vec(), |inner, field| {
+        let mut outer = vec![field << 3 | 2];
+        let mut length = inner.len();
+        while length > 127 {
+            outer.push(length as u8 | 128);
+            length >>= 7;
+        }
+        outer.push(length as u8);
+        outer.extend_from_slice(&inner);
+        outer
+    });
+    AnyBatch::validate(SignalKind::Logs, Bytes::from(request)).unwrap().0
+}
+
+#[tokio::test]
+async fn a_record_inside_a_payload_is_never_taken_for_one() {
+    let part = Part { pipeline: LOGS, batch: logs_holding(b"forged") };
+    let far = Position { bytes: u64::MAX, items: u64::MAX };
+    let mut forged = Vec::new();
+    format::encode_record(&mut forged, 0, UnixNanos(1), None, &[(&part, 1, far)]);
+    forged.extend_from_slice(b"what the crash cuts off");
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (journal, _) = open(folder.path());
+        let _cursor = journal.cursor(LOGS, "a", BOUNDS).unwrap();
+        journal.append(entry(&[(LOGS, &logs_holding(&forged))])).unwrap().await.unwrap();
+        journal.close().await;
+    }
+    // The end of the record is lost, as in a crash; the forged one in its middle is whole.
+    let file = folder.path().join("00000000000000000001.segment");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    let (journal, report) = open(folder.path());
+    assert_eq!((report.records, report.damaged.len()), (0, 0));
+    assert!(report.torn_bytes > 0);
+    let cursor = journal.cursor(LOGS, "a", BOUNDS).unwrap();
+    journal.append(entry(&[(LOGS, &logs_holding(b"real"))])).unwrap().await.unwrap();
+    assert_eq!(read_all(&cursor, true).await, [logs_holding(b"real").bytes().clone()]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Append(u64),

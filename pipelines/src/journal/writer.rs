@@ -23,7 +23,7 @@ use tracing::{error, warn};
 use super::{
     Position, Shared,
     effects::Effects,
-    format::{Header, encode_record},
+    format::{Header, encode_record, new_salt},
     positions,
     segments::{Segment, Segments},
     state::Queued,
@@ -47,6 +47,7 @@ pub(super) struct Writer {
 /// The segment that is being written.
 struct Open {
     file: File,
+    salt: u64,
     /// What is in it for good.
     bytes: u64,
     ends: Vec<(String, Position)>,
@@ -146,10 +147,11 @@ impl Writer {
         while at < group.len() {
             self.rotate(&ends)?;
             let room = self.segment_bytes_max;
+            let salt = self.open.as_ref().map_or(0, |open| open.salt);
             self.buffer.clear();
             while let Some(queued) = group.get(at).filter(|_| (self.buffer.len() as u64) < room) {
                 queued.advance(&mut ends, &durable, |parts| {
-                    encode_record(&mut self.buffer, queued.entry.arrival, queued.entry.sequence, parts);
+                    encode_record(&mut self.buffer, salt, queued.entry.arrival, queued.entry.sequence, parts);
                 });
                 at += 1;
             }
@@ -184,15 +186,17 @@ impl Writer {
             return Ok(());
         }
         self.cut_room();
+        let number = self.next_number;
+        // A number is never used twice, also if its file could not be made.
+        self.next_number += 1;
+        let salt = new_salt();
         let header = Header {
-            number: self.next_number,
+            number,
+            salt,
             pipelines: ends.to_vec(),
             producers: self.shared.lock().producers.marks(),
         };
         let bytes = header.encode();
-        let number = self.next_number;
-        // A number is never used twice, also if its file could not be made.
-        self.next_number += 1;
         let path = self.segments.path(number);
         let create = || {
             let file = File::options().create_new(true).read(true).write(true).open(&path)?;
@@ -210,8 +214,14 @@ impl Writer {
             Fault::Write(error)
         })?;
         let length = bytes.len() as u64;
-        self.segments.push(Segment { number, ends: ends.to_vec(), bytes: length, first_record: length });
-        self.open = Some(Open { file, bytes: length, ends: ends.to_vec() });
+        self.segments.push(Segment {
+            number,
+            salt,
+            ends: ends.to_vec(),
+            bytes: length,
+            first_record: length,
+        });
+        self.open = Some(Open { file, salt, bytes: length, ends: ends.to_vec() });
         Ok(())
     }
 
