@@ -12,7 +12,7 @@ pub mod logs;
 pub mod metrics;
 pub mod traces;
 
-pub use common::{ArrayView, Attributes, PairView, Repeated, ResourceView, ScopeView, Value, View};
+pub use common::{ArrayView, Attributes, PairView, Repeated, ResourceView, ScopeView, Unread, Value, View};
 pub use logs::{LogRecordView, LogsView, ResourceLogsView, ScopeLogsView};
 pub use metrics::{
     BucketsView, Data, ExemplarView, ExponentialHistogramView, ExponentialPoint, GaugeView, HistogramPoint,

@@ -1,7 +1,7 @@
 //! Exemplars in fixed storage: one slot per histogram bucket, so that nothing can pile up.
 //!
-//! - **Guaranteed:** at most one exemplar per bucket, at most as many as buckets; a slot is given anew by the
-//!   first candidate of a later arrival, so within one batch each slot is written once.
+//! - **Guaranteed:** at most one exemplar per bucket, at most as many as buckets; whoever is
+//!   under load asks [`wants`](Exemplars::wants) first, so that a slot is written a few times a second only.
 //! - **Not here:** whether a trace was kept (see [`kept`] for what `tracestate` says) and how long exemplars
 //!   are shown: that is the exporter's, by clock.
 
@@ -39,9 +39,11 @@ pub(crate) struct Origin {
 // === impl Exemplars ===
 
 impl Exemplars {
-    /// Whether the bucket would take a candidate that arrived at `now`.
-    pub(crate) fn wants(&self, bucket: u16, now: UnixNanos) -> bool {
-        self.slot(bucket).is_none_or(|slot| self.slots[slot].time != now)
+    /// Whether the bucket would take a candidate that arrived at `now`: its slot is free, or was given `every_ns`
+    /// ago or longer. A clock that was set back does not keep a slot from being given anew.
+    #[inline]
+    pub(crate) fn wants(&self, bucket: u16, now: UnixNanos, every_ns: u64) -> bool {
+        self.slot(bucket).is_none_or(|slot| now.0.abs_diff(self.slots[slot].time.0) >= every_ns)
     }
 
     /// Gives the bucket's slot to this candidate. A task id too long to be shown is left out.

@@ -6,7 +6,8 @@
 //! bool    02 <00|01>                   map    07 <length u32> (<string> <value>)*
 //! int     03 <i64>                     empty  08
 //! double  04 <f64 bits>
-//! bytes   05 <length u32> <bytes>      all numbers little endian
+//! bytes   05 <length u32> <bytes>      known   09 <place in KNOWN>: a string that we write often
+//!                                      all numbers little endian
 //! ```
 //!
 //! - **Guaranteed:** equal values give equal bytes; what [`push`] wrote, [`Parts`] reads back. [`Parts`] ends
@@ -50,6 +51,18 @@ pub(crate) fn push_absent(out: &mut Vec<u8>) {
 #[inline]
 pub(crate) fn push_str(out: &mut Vec<u8>, text: &str) {
     push_slice(out, STR, text.as_bytes());
+}
+
+/// Appends a string whose bytes the gate has checked.
+#[inline]
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    push_slice(out, STR, text);
+}
+
+/// Appends a string by its place in [`KNOWN`].
+#[inline]
+pub(crate) fn push_known(out: &mut Vec<u8>, place: u8) {
+    out.extend_from_slice(&[KNOWN_STR, place]);
 }
 
 /// Appends a value of any type.
@@ -108,6 +121,7 @@ impl<'a> Iterator for Parts<'a> {
             ARRAY => Part::Array(Parts(self.slice()?)),
             MAP => Part::Map(Parts(self.slice()?)),
             EMPTY => Part::Empty,
+            KNOWN_STR => Part::Str(KNOWN.get(usize::from(self.array::<1>()?[0]))?),
             _ => return None,
         })
     }
@@ -158,8 +172,8 @@ fn push_other(out: &mut Vec<u8>, value: Value<'_>) {
 
 #[inline]
 fn push_slice(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    out.push(tag);
-    out.extend_from_slice(&length_of(bytes.len()));
+    let [a, b, c, d] = length_of(bytes.len());
+    out.extend_from_slice(&[tag, a, b, c, d]);
     out.extend_from_slice(bytes);
 }
 
@@ -207,6 +221,21 @@ const BYTES: u8 = 5;
 const ARRAY: u8 = 6;
 const MAP: u8 = 7;
 const EMPTY: u8 = 8;
+const KNOWN_STR: u8 = 9;
+
+/// Strings that keys hold by their place, because they are in every key. Saved states hold the places: add at
+/// the end only.
+pub(crate) const KNOWN: [&str; 9] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+    "STATUS_CODE_UNSET",
+    "STATUS_CODE_OK",
+    "STATUS_CODE_ERROR",
+];
 
 /// As deep as the gate lets values nest, and some more.
 const DEPTH_MAX: usize = 64;

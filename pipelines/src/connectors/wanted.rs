@@ -40,10 +40,10 @@ impl Wanted {
         if missing == 0 {
             return;
         }
-        for (key, value) in attributes {
+        for (key, value) in attributes.unread() {
             for (name, found) in self.names.iter().zip(found.iter_mut()) {
-                if found.is_none() && **name == *key {
-                    *found = Some(value);
+                if found.is_none() && name.as_bytes() == key {
+                    *found = Some(value.read());
                     missing -= 1;
                 }
             }

@@ -4,7 +4,7 @@ use std::{fmt, iter::FusedIterator, marker::PhantomData};
 
 use crate::{
     schema::{any_value, array_value, key_value, key_value_list, resource, scope},
-    wire::{Field, Fields, Payload},
+    wire::{Field, Fields, Payload, WireType},
 };
 
 /// A message that can be looked at where it lies.
@@ -44,6 +44,12 @@ pub enum Value<'a> {
 /// A list of values.
 #[derive(Clone, Copy)]
 pub struct ArrayView<'a> {
+    bytes: &'a [u8],
+}
+
+/// A value that has not been read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread<'a> {
     bytes: &'a [u8],
 }
 
@@ -120,6 +126,7 @@ impl<'a, V: View<'a>> FusedIterator for Repeated<'a, V> {}
 
 impl<'a> Value<'a> {
     /// The text, if it is text.
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         match self {
             Self::Str(text) => Some(text),
@@ -128,6 +135,7 @@ impl<'a> Value<'a> {
     }
 
     /// The number, if it is a whole one.
+    #[inline]
     pub fn as_int(self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(number),
@@ -136,6 +144,7 @@ impl<'a> Value<'a> {
     }
 
     /// The number, whole or not.
+    #[inline]
     pub fn as_f64(self) -> Option<f64> {
         match self {
             Self::Int(number) => Some(number as f64),
@@ -184,10 +193,21 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+// === impl Unread ===
+
+impl<'a> Unread<'a> {
+    /// Reads it.
+    #[inline]
+    pub fn read(self) -> Value<'a> {
+        Value::read(self.bytes)
+    }
+}
+
 // === impl ArrayView ===
 
 impl<'a> ArrayView<'a> {
     /// The values, in order.
+    #[inline]
     pub fn iter(self) -> Repeated<'a, Value<'a>> {
         Repeated::new(self.bytes, array_value::VALUES)
     }
@@ -230,6 +250,7 @@ impl<'a> Attributes<'a> {
 
     /// The pairs as they lie in the request, to be copied by
     /// [`AttributesWriter::copy`](crate::encode::AttributesWriter::copy).
+    #[inline]
     pub fn pairs(self) -> Repeated<'a, PairView<'a>> {
         Repeated::new(self.bytes, self.number)
     }
@@ -252,7 +273,18 @@ impl<'a> Attributes<'a> {
         None
     }
 
+    /// The pairs with nothing read but their frame, in order, for those who look for a few keys among many.
+    #[inline]
+    pub fn unread(self) -> impl Iterator<Item = (&'a [u8], Unread<'a>)> {
+        let mut fields = Fields::new(self.bytes);
+        std::iter::from_fn(move || {
+            let (key, value) = pair_of(next_message(&mut fields, self.number)?);
+            Some((key, Unread { bytes: value }))
+        })
+    }
+
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
     }
@@ -303,11 +335,13 @@ impl FusedIterator for Pairs<'_> {}
 
 impl<'a> PairView<'a> {
     /// The key.
+    #[inline]
     pub fn key(self) -> &'a str {
         text(pair_of(self.bytes).0)
     }
 
     /// The value.
+    #[inline]
     pub fn value(self) -> Value<'a> {
         Value::read(pair_of(self.bytes).1)
     }
@@ -328,11 +362,13 @@ impl<'a> View<'a> for PairView<'a> {
 
 impl<'a> ResourceView<'a> {
     /// What describes the sender.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
@@ -356,21 +392,25 @@ impl<'a> View<'a> for ResourceView<'a> {
 
 impl<'a> ScopeView<'a> {
     /// The library's name.
+    #[inline]
     pub fn name(self) -> &'a str {
         text(self.name)
     }
 
     /// The library's version.
+    #[inline]
     pub fn version(self) -> &'a str {
         text(self.version)
     }
 
     /// What else describes the library.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
@@ -405,6 +445,13 @@ impl Extent {
         self.end = field.end;
     }
 
+    /// As [`cover`](Self::cover), and the fields of the same number that follow at once.
+    #[inline]
+    pub(crate) fn cover_run(&mut self, field: &Field<'_>, fields: &mut Fields<'_>) {
+        self.start = self.start.min(field.start);
+        self.end = fields.pass_messages(field.number);
+    }
+
     /// The covered part of the message `bytes`.
     #[inline]
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
@@ -425,6 +472,10 @@ pub(crate) fn id<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
     bytes.try_into().ok().filter(|id: &&[u8; N]| **id != [0; N])
 }
 
+/// The tags of a `KeyValue`'s key and value; both are framed by a length.
+const KEY_TAG: u8 = (key_value::KEY << 3) as u8 | WireType::Len as u8;
+const VALUE_TAG: u8 = (key_value::VALUE << 3) as u8 | WireType::Len as u8;
+
 /// Skips to the next message of this number.
 #[inline]
 fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<&'a [u8]> {
@@ -441,6 +492,19 @@ fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<&'a [u8]> {
 /// Key and value of a `KeyValue`, still as bytes.
 #[inline]
 fn pair_of(bytes: &[u8]) -> (&[u8], &[u8]) {
+    // Nearly every pair is exactly a short key and a short value.
+    if let [KEY_TAG, key_length @ 0..=0x7f, rest @ ..] = bytes
+        && let Some((key, [VALUE_TAG, value_length @ 0..=0x7f, value @ ..])) =
+            rest.split_at_checked(usize::from(*key_length))
+        && value.len() == usize::from(*value_length)
+    {
+        return (key, value);
+    }
+    pair_of_any(bytes)
+}
+
+#[inline(never)]
+fn pair_of_any(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut pair: (&[u8], &[u8]) = (&[], &[]);
     for field in Fields::new(bytes) {
         match (field.number, field.payload) {

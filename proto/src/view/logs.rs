@@ -58,6 +58,7 @@ impl Batch<Logs> {
 
 impl<'a> LogsView<'a> {
     /// The senders, in order.
+    #[inline]
     pub fn resource_logs(self) -> Repeated<'a, ResourceLogsView<'a>> {
         Repeated::new(self.bytes, request_logs::RESOURCES)
     }
@@ -67,16 +68,19 @@ impl<'a> LogsView<'a> {
 
 impl<'a> ResourceLogsView<'a> {
     /// Who sent the records.
+    #[inline]
     pub fn resource(self) -> ResourceView<'a> {
         ResourceView::read(self.resource)
     }
 
     /// The libraries, in order.
+    #[inline]
     pub fn scope_logs(self) -> Repeated<'a, ScopeLogsView<'a>> {
         Repeated::new(self.bytes, resource_logs::SCOPES)
     }
 
     /// The schema that the resource follows.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -100,16 +104,19 @@ impl<'a> View<'a> for ResourceLogsView<'a> {
 
 impl<'a> ScopeLogsView<'a> {
     /// Which library made the records.
+    #[inline]
     pub fn scope(self) -> ScopeView<'a> {
         ScopeView::read(self.scope)
     }
 
     /// The records, in order.
+    #[inline]
     pub fn log_records(self) -> Repeated<'a, LogRecordView<'a>> {
         Repeated::new(self.bytes, scope_logs::RECORDS)
     }
 
     /// The schema that scope and records follow.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -133,56 +140,67 @@ impl<'a> View<'a> for ScopeLogsView<'a> {
 
 impl<'a> LogRecordView<'a> {
     /// When it happened, nanoseconds since 1970; 0 if unknown.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// When it was collected, nanoseconds since 1970.
+    #[inline]
     pub fn observed_time_ns(self) -> u64 {
         self.observed_time_ns
     }
 
     /// `SeverityNumber`: 1 to 24, 0 if unknown.
+    #[inline]
     pub fn severity_number(self) -> i32 {
         self.severity_number
     }
 
     /// The severity as the source wrote it.
+    #[inline]
     pub fn severity_text(self) -> &'a str {
         text(self.severity_text)
     }
 
     /// What was logged.
+    #[inline]
     pub fn body(self) -> Value<'a> {
         Value::read(self.body)
     }
 
     /// What describes it.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
 
     /// W3C trace flags.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
 
     /// The trace it belongs to; none if empty or all zero.
+    #[inline]
     pub fn trace_id(self) -> Option<&'a [u8; 16]> {
         self.trace_id
     }
 
     /// The span it belongs to; none if empty or all zero.
+    #[inline]
     pub fn span_id(self) -> Option<&'a [u8; 8]> {
         self.span_id
     }
 
     /// The event's name; empty if the record is no event.
+    #[inline]
     pub fn event_name(self) -> &'a str {
         text(self.event_name)
     }

@@ -207,6 +207,7 @@ impl Batch<Metrics> {
 
 impl<'a> MetricsView<'a> {
     /// The senders, in order.
+    #[inline]
     pub fn resource_metrics(self) -> Repeated<'a, ResourceMetricsView<'a>> {
         Repeated::new(self.bytes, request_metrics::RESOURCES)
     }
@@ -216,16 +217,19 @@ impl<'a> MetricsView<'a> {
 
 impl<'a> ResourceMetricsView<'a> {
     /// Who sent the metrics.
+    #[inline]
     pub fn resource(self) -> ResourceView<'a> {
         ResourceView::read(self.resource)
     }
 
     /// The libraries, in order.
+    #[inline]
     pub fn scope_metrics(self) -> Repeated<'a, ScopeMetricsView<'a>> {
         Repeated::new(self.bytes, resource_metrics::SCOPES)
     }
 
     /// The schema that the resource follows.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -249,16 +253,19 @@ impl<'a> View<'a> for ResourceMetricsView<'a> {
 
 impl<'a> ScopeMetricsView<'a> {
     /// Which library made the metrics.
+    #[inline]
     pub fn scope(self) -> ScopeView<'a> {
         ScopeView::read(self.scope)
     }
 
     /// The metrics, in order.
+    #[inline]
     pub fn metrics(self) -> Repeated<'a, MetricView<'a>> {
         Repeated::new(self.bytes, scope_metrics::METRICS)
     }
 
     /// The schema that scope and metrics follow.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -282,26 +289,31 @@ impl<'a> View<'a> for ScopeMetricsView<'a> {
 
 impl<'a> MetricView<'a> {
     /// The metric's name.
+    #[inline]
     pub fn name(self) -> &'a str {
         text(self.name)
     }
 
     /// What it means, for a person.
+    #[inline]
     pub fn description(self) -> &'a str {
         text(self.description)
     }
 
     /// Its unit, in UCUM.
+    #[inline]
     pub fn unit(self) -> &'a str {
         text(self.unit)
     }
 
     /// What else describes it; not part of its identity.
+    #[inline]
     pub fn metadata(self) -> Attributes<'a> {
         self.metadata
     }
 
     /// Its points, by kind.
+    #[inline]
     pub fn data(self) -> Data<'a> {
         let (number, bytes) = self.data;
         match number {
@@ -349,6 +361,7 @@ impl<'a> View<'a> for MetricView<'a> {
 
 impl<'a> GaugeView<'a> {
     /// The points, in order.
+    #[inline]
     pub fn points(self) -> Repeated<'a, NumberPoint<'a>> {
         Repeated::new(self.bytes, gauge::POINTS)
     }
@@ -358,16 +371,19 @@ impl<'a> GaugeView<'a> {
 
 impl<'a> SumView<'a> {
     /// The points, in order.
+    #[inline]
     pub fn points(self) -> Repeated<'a, NumberPoint<'a>> {
         Repeated::new(self.bytes, sum::POINTS)
     }
 
     /// `AggregationTemporality` as a number: 1 delta, 2 cumulative.
+    #[inline]
     pub fn temporality(self) -> i32 {
         self.temporality
     }
 
     /// Whether it never falls.
+    #[inline]
     pub fn monotonic(self) -> bool {
         self.monotonic
     }
@@ -389,11 +405,13 @@ impl<'a> SumView<'a> {
 
 impl<'a> HistogramView<'a> {
     /// The points, in order.
+    #[inline]
     pub fn points(self) -> Repeated<'a, HistogramPoint<'a>> {
         Repeated::new(self.bytes, histogram::POINTS)
     }
 
     /// `AggregationTemporality` as a number: 1 delta, 2 cumulative.
+    #[inline]
     pub fn temporality(self) -> i32 {
         self.temporality
     }
@@ -407,11 +425,13 @@ impl<'a> HistogramView<'a> {
 
 impl<'a> ExponentialHistogramView<'a> {
     /// The points, in order.
+    #[inline]
     pub fn points(self) -> Repeated<'a, ExponentialPoint<'a>> {
         Repeated::new(self.bytes, exponential_histogram::POINTS)
     }
 
     /// `AggregationTemporality` as a number: 1 delta, 2 cumulative.
+    #[inline]
     pub fn temporality(self) -> i32 {
         self.temporality
     }
@@ -425,6 +445,7 @@ impl<'a> ExponentialHistogramView<'a> {
 
 impl<'a> SummaryView<'a> {
     /// The points, in order.
+    #[inline]
     pub fn points(self) -> Repeated<'a, SummaryPoint<'a>> {
         Repeated::new(self.bytes, summary::POINTS)
     }
@@ -434,6 +455,7 @@ impl<'a> SummaryView<'a> {
 
 impl Number {
     /// The number as a double; none if not set.
+    #[inline]
     pub fn as_f64(self) -> Option<f64> {
         match self {
             Self::None => None,
@@ -447,31 +469,37 @@ impl Number {
 
 impl<'a> NumberPoint<'a> {
     /// What the point is about.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// Since when it counts, nanoseconds since 1970; 0 if unknown.
+    #[inline]
     pub fn start_ns(self) -> u64 {
         self.start_ns
     }
 
     /// When it was taken, nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// The value.
+    #[inline]
     pub fn value(self) -> Number {
         self.value
     }
 
     /// Measurements behind the value.
+    #[inline]
     pub fn exemplars(self) -> Repeated<'a, ExemplarView<'a>> {
         Repeated::new(self.bytes, number_point::EXEMPLARS)
     }
 
     /// `DataPointFlags`: 1 means that no value was recorded.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
@@ -510,56 +538,67 @@ impl<'a> View<'a> for NumberPoint<'a> {
 
 impl<'a> HistogramPoint<'a> {
     /// What the point is about.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// Since when it counts, nanoseconds since 1970; 0 if unknown.
+    #[inline]
     pub fn start_ns(self) -> u64 {
         self.start_ns
     }
 
     /// When it was taken, nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// Measurements.
+    #[inline]
     pub fn count(self) -> u64 {
         self.count
     }
 
     /// Their sum, if known.
+    #[inline]
     pub fn sum(self) -> Option<f64> {
         self.sum
     }
 
     /// Measurements in each bucket; one more than there are bounds, or none at all.
+    #[inline]
     pub fn bucket_counts(self) -> Numbers<'a> {
         Numbers::fixed(self.bytes, histogram_point::BUCKET_COUNTS)
     }
 
     /// Upper bounds of the buckets but the last, ascending as the sender promises.
+    #[inline]
     pub fn explicit_bounds(self) -> impl Iterator<Item = f64> + Clone + use<'a> {
         Numbers::fixed(self.bytes, histogram_point::BOUNDS).map(f64::from_bits)
     }
 
     /// Measurements behind the buckets.
+    #[inline]
     pub fn exemplars(self) -> Repeated<'a, ExemplarView<'a>> {
         Repeated::new(self.bytes, histogram_point::EXEMPLARS)
     }
 
     /// `DataPointFlags`: 1 means that no value was recorded.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
 
     /// The least measurement, if known.
+    #[inline]
     pub fn min(self) -> Option<f64> {
         self.min
     }
 
     /// The greatest measurement, if known.
+    #[inline]
     pub fn max(self) -> Option<f64> {
         self.max
     }
@@ -601,71 +640,85 @@ impl<'a> View<'a> for HistogramPoint<'a> {
 
 impl<'a> ExponentialPoint<'a> {
     /// What the point is about.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// Since when it counts, nanoseconds since 1970; 0 if unknown.
+    #[inline]
     pub fn start_ns(self) -> u64 {
         self.start_ns
     }
 
     /// When it was taken, nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// Measurements.
+    #[inline]
     pub fn count(self) -> u64 {
         self.count
     }
 
     /// Their sum, if known.
+    #[inline]
     pub fn sum(self) -> Option<f64> {
         self.sum
     }
 
     /// Buckets grow by the factor `2^(2^-scale)`.
+    #[inline]
     pub fn scale(self) -> i32 {
         self.scale
     }
 
     /// Measurements around zero.
+    #[inline]
     pub fn zero_count(self) -> u64 {
         self.zero_count
     }
 
     /// How far from zero the zero bucket reaches.
+    #[inline]
     pub fn zero_threshold(self) -> f64 {
         self.zero_threshold
     }
 
     /// Buckets above zero.
+    #[inline]
     pub fn positive(self) -> BucketsView<'a> {
         BucketsView::read(self.positive)
     }
 
     /// Buckets below zero.
+    #[inline]
     pub fn negative(self) -> BucketsView<'a> {
         BucketsView::read(self.negative)
     }
 
     /// Measurements behind the buckets.
+    #[inline]
     pub fn exemplars(self) -> Repeated<'a, ExemplarView<'a>> {
         Repeated::new(self.bytes, exponential_point::EXEMPLARS)
     }
 
     /// `DataPointFlags`: 1 means that no value was recorded.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
 
     /// The least measurement, if known.
+    #[inline]
     pub fn min(self) -> Option<f64> {
         self.min
     }
 
     /// The greatest measurement, if known.
+    #[inline]
     pub fn max(self) -> Option<f64> {
         self.max
     }
@@ -719,11 +772,13 @@ impl<'a> View<'a> for ExponentialPoint<'a> {
 
 impl<'a> BucketsView<'a> {
     /// The index of the first bucket.
+    #[inline]
     pub fn offset(self) -> i32 {
         self.offset
     }
 
     /// Measurements in each bucket.
+    #[inline]
     pub fn bucket_counts(self) -> Numbers<'a> {
         Numbers::varints(self.bytes, buckets::COUNTS)
     }
@@ -743,36 +798,43 @@ impl<'a> BucketsView<'a> {
 
 impl<'a> SummaryPoint<'a> {
     /// What the point is about.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// Since when it counts, nanoseconds since 1970; 0 if unknown.
+    #[inline]
     pub fn start_ns(self) -> u64 {
         self.start_ns
     }
 
     /// When it was taken, nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// Measurements.
+    #[inline]
     pub fn count(self) -> u64 {
         self.count
     }
 
     /// Their sum.
+    #[inline]
     pub fn sum(self) -> f64 {
         self.sum
     }
 
     /// The quantiles, in order.
+    #[inline]
     pub fn quantiles(self) -> Repeated<'a, QuantileView> {
         Repeated::new(self.bytes, summary_point::QUANTILES)
     }
 
     /// `DataPointFlags`: 1 means that no value was recorded.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
@@ -810,11 +872,13 @@ impl<'a> View<'a> for SummaryPoint<'a> {
 
 impl QuantileView {
     /// Between 0 and 1.
+    #[inline]
     pub fn quantile(self) -> f64 {
         self.quantile
     }
 
     /// The value at the quantile.
+    #[inline]
     pub fn value(self) -> f64 {
         self.value
     }
@@ -838,26 +902,31 @@ impl<'a> View<'a> for QuantileView {
 
 impl<'a> ExemplarView<'a> {
     /// Attributes of the measurement that the point does not have.
+    #[inline]
     pub fn filtered_attributes(self) -> Attributes<'a> {
         self.filtered_attributes
     }
 
     /// When it was measured, nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// What was measured.
+    #[inline]
     pub fn value(self) -> Number {
         self.value
     }
 
     /// The trace it was measured in; none if empty or all zero.
+    #[inline]
     pub fn trace_id(self) -> Option<&'a [u8; 16]> {
         self.trace_id
     }
 
     /// The span it was measured in; none if empty or all zero.
+    #[inline]
     pub fn span_id(self) -> Option<&'a [u8; 8]> {
         self.span_id
     }

@@ -90,6 +90,7 @@ impl Batch<Traces> {
 
 impl<'a> TracesView<'a> {
     /// The senders, in order.
+    #[inline]
     pub fn resource_spans(self) -> Repeated<'a, ResourceSpansView<'a>> {
         Repeated::new(self.bytes, request_traces::RESOURCES)
     }
@@ -99,16 +100,19 @@ impl<'a> TracesView<'a> {
 
 impl<'a> ResourceSpansView<'a> {
     /// Who sent the spans.
+    #[inline]
     pub fn resource(self) -> ResourceView<'a> {
         ResourceView::read(self.resource)
     }
 
     /// The libraries, in order.
+    #[inline]
     pub fn scope_spans(self) -> Repeated<'a, ScopeSpansView<'a>> {
         Repeated::new(self.bytes, resource_spans::SCOPES)
     }
 
     /// The schema that the resource follows.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -132,16 +136,19 @@ impl<'a> View<'a> for ResourceSpansView<'a> {
 
 impl<'a> ScopeSpansView<'a> {
     /// Which library made the spans.
+    #[inline]
     pub fn scope(self) -> ScopeView<'a> {
         ScopeView::read(self.scope)
     }
 
     /// The spans, in order.
+    #[inline]
     pub fn spans(self) -> Repeated<'a, SpanView<'a>> {
         Repeated::new(self.bytes, scope_spans::SPANS)
     }
 
     /// The schema that scope and spans follow.
+    #[inline]
     pub fn schema_url(self) -> &'a str {
         text(self.schema_url)
     }
@@ -165,81 +172,103 @@ impl<'a> View<'a> for ScopeSpansView<'a> {
 
 impl<'a> SpanView<'a> {
     /// The trace it belongs to; never all zero.
+    #[inline]
     pub fn trace_id(self) -> &'a [u8; 16] {
         self.trace_id
     }
 
     /// Its own id; never all zero.
+    #[inline]
     pub fn span_id(self) -> &'a [u8; 8] {
         self.span_id
     }
 
     /// The span it was started by; none for a root.
+    #[inline]
     pub fn parent_span_id(self) -> Option<&'a [u8; 8]> {
         self.parent_span_id
     }
 
     /// W3C `tracestate`.
+    #[inline]
     pub fn trace_state(self) -> &'a str {
         text(self.trace_state)
     }
 
     /// W3C trace flags, and whether the parent is remote.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
 
     /// What was done.
+    #[inline]
     pub fn name(self) -> &'a str {
         text(self.name)
     }
 
+    /// The bytes of the name, for those who only compare or copy them.
+    #[inline]
+    pub fn name_bytes(self) -> &'a [u8] {
+        self.name
+    }
+
     /// `SpanKind` as a number: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    #[inline]
     pub fn kind(self) -> i32 {
         self.kind
     }
 
     /// Nanoseconds since 1970.
+    #[inline]
     pub fn start_ns(self) -> u64 {
         self.start_ns
     }
 
     /// Nanoseconds since 1970.
+    #[inline]
     pub fn end_ns(self) -> u64 {
         self.end_ns
     }
 
     /// What describes the work.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
 
     /// What happened during the span, in order.
+    #[inline]
     pub fn events(self) -> Repeated<'a, EventView<'a>> {
         Repeated::new(self.events, span::EVENTS)
     }
 
     /// How many events the sender left out.
+    #[inline]
     pub fn dropped_events_count(self) -> u32 {
         self.dropped_events
     }
 
     /// Pointers to other spans, in order.
+    #[inline]
     pub fn links(self) -> Repeated<'a, LinkView<'a>> {
         Repeated::new(self.links, span::LINKS)
     }
 
     /// How many links the sender left out.
+    #[inline]
     pub fn dropped_links_count(self) -> u32 {
         self.dropped_links
     }
 
     /// How it ended.
+    #[inline]
     pub fn status(self) -> StatusView<'a> {
         StatusView::read(self.status)
     }
@@ -249,7 +278,8 @@ impl<'a> View<'a> for SpanView<'a> {
     fn read(bytes: &'a [u8]) -> Self {
         let mut view = Self::EMPTY;
         let (mut attributes, mut events, mut links) = (Extent::NONE, Extent::NONE, Extent::NONE);
-        for field in Fields::new(bytes) {
+        let mut fields = Fields::new(bytes);
+        while let Some(field) = fields.next() {
             match (field.number, field.payload) {
                 (span::TRACE_ID, Payload::Len(id)) => view.trace_id = id.try_into().unwrap_or(&[0; 16]),
                 (span::SPAN_ID, Payload::Len(id)) => view.span_id = id.try_into().unwrap_or(&[0; 8]),
@@ -260,7 +290,7 @@ impl<'a> View<'a> for SpanView<'a> {
                 (span::KIND, Payload::Varint(kind)) => view.kind = kind as i32,
                 (span::START, Payload::Fixed64(time)) => view.start_ns = time,
                 (span::END, Payload::Fixed64(time)) => view.end_ns = time,
-                (span::ATTRIBUTES, _) => attributes.cover(&field),
+                (span::ATTRIBUTES, _) => attributes.cover_run(&field, &mut fields),
                 (span::DROPPED_ATTRIBUTES, Payload::Varint(count)) => view.dropped_attributes = count as u32,
                 (span::EVENTS, _) => events.cover(&field),
                 (span::DROPPED_EVENTS, Payload::Varint(count)) => view.dropped_events = count as u32,
@@ -302,21 +332,25 @@ impl SpanView<'_> {
 
 impl<'a> EventView<'a> {
     /// Nanoseconds since 1970.
+    #[inline]
     pub fn time_ns(self) -> u64 {
         self.time_ns
     }
 
     /// What happened.
+    #[inline]
     pub fn name(self) -> &'a str {
         text(self.name)
     }
 
     /// What describes it.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
@@ -344,31 +378,37 @@ impl<'a> View<'a> for EventView<'a> {
 
 impl<'a> LinkView<'a> {
     /// The other span's trace; none if the sender gave no valid id.
+    #[inline]
     pub fn trace_id(self) -> Option<&'a [u8; 16]> {
         self.trace_id
     }
 
     /// The other span; none if the sender gave no valid id.
+    #[inline]
     pub fn span_id(self) -> Option<&'a [u8; 8]> {
         self.span_id
     }
 
     /// The other span's W3C `tracestate`.
+    #[inline]
     pub fn trace_state(self) -> &'a str {
         text(self.trace_state)
     }
 
     /// What describes the link.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         self.attributes
     }
 
     /// How many attributes the sender left out.
+    #[inline]
     pub fn dropped_attributes_count(self) -> u32 {
         self.dropped_attributes
     }
 
     /// The other span's W3C trace flags.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.flags
     }
@@ -405,11 +445,13 @@ impl<'a> View<'a> for LinkView<'a> {
 
 impl<'a> StatusView<'a> {
     /// `StatusCode` as a number: 0 unset, 1 ok, 2 error.
+    #[inline]
     pub fn code(self) -> i32 {
         self.code
     }
 
     /// What went wrong, for a person.
+    #[inline]
     pub fn message(self) -> &'a str {
         text(self.message)
     }
