@@ -151,3 +151,50 @@ fn a_message_sent_in_parts_is_joined() {
         .unwrap();
     assert_eq!((span.status().message(), span.status().code(), span.name()), ("first", 2, "name"));
 }
+
+/// A span with one attribute whose value is `depth` deep, in maps.
+fn nested(depth: usize) -> Vec<u8> {
+    fn value(out: &mut Writer, depth: usize) {
+        if depth > 1 {
+            out.message(6, |map| map.message(1, |pair| pair.message(2, |out| value(out, depth - 1))));
+        }
+    }
+    span(|out| {
+        ids(out);
+        out.message(9, |pair| pair.message(2, |out| value(out, depth)));
+    })
+}
+
+#[test]
+fn values_nest_as_deep_as_the_limit_and_no_deeper() {
+    assert!(validate::<Traces>(nested(32).into()).is_ok());
+    let deeper = validate::<Traces>(nested(33).into()).unwrap_err();
+    assert_eq!(deeper.fault, crate::validate::Fault::Depth);
+    assert!(validate::<Traces>(nested(5_000).into()).is_err());
+}
+
+#[test]
+fn attributes_of_the_usual_shape_are_checked_too() {
+    let attribute = |pair: &[u8]| {
+        span(|out| {
+            ids(out);
+            out.bytes(9, pair);
+        })
+    };
+    check(
+        attribute(b"\x0a\x01k\x12\x03\x0a\x01\xff"),
+        expect!["byte 43, AnyValue.string_value: the text is not valid UTF-8"],
+    );
+    check(
+        attribute(b"\x0a\x01\xff\x12\x03\x0a\x01v"),
+        expect!["byte 38, KeyValue.key: the text is not valid UTF-8"],
+    );
+    check(
+        attribute(b"\x0a\x01k\x12\x03\x12\x01v"),
+        expect!["byte 42, AnyValue.bool_value: wire type 2 does not fit the field's type"],
+    );
+    check(
+        attribute(b"\x0a\x01k\x12\x02\x18\x80"),
+        expect!["byte 42, AnyValue.int_value: a varint is cut off or longer than 64 bits"],
+    );
+}

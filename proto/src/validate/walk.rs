@@ -1,14 +1,14 @@
 //! One walk over a request by the table of [`crate::schema`].
 //!
 //! The table is turned, at compile time, into one step for each message and tag byte, so that a field
-//! with a one-byte tag costs one look-up: it says at once whether the wire type is right and what to
-//! do. Longer tags (field 16 and up, or written in more bytes than needed) take the slow way to the
-//! same steps.
+//! up to number 31 costs one look-up: it says at once whether the wire type is right and what to do.
+//! Longer tags (higher numbers, or written in more bytes than needed) take the slow way to the same
+//! steps.
 
 use crate::{
-    schema::{FieldName, Kind, Message},
+    schema::{FieldName, Kind, Message, any_value, key_value},
     validate::{Fault, IdFault, ItemFault, MESSAGE_DEPTH_MAX, Malformed, VALUE_DEPTH_MAX},
-    wire::{VARINT_BYTES_MAX, varint},
+    wire::{VARINT_BYTES_MAX, WireType, varint},
 };
 
 /// What a walk found.
@@ -54,6 +54,8 @@ enum Step {
     PackedFixed64s,
     One,
     Many,
+    /// An attribute, tried by the shape that nearly all have.
+    Pair,
 }
 
 /// What to do in a message, by tag byte; and its child messages, by field number.
@@ -106,6 +108,10 @@ impl Walk {
             let (step, number) = if *tag < 0x80 {
                 rest = after;
                 (plan.steps[usize::from(*tag)], u32::from(*tag >> 3))
+            } else if let [1, after @ ..] = after {
+                // Two bytes, the second of them 1: fields 16 to 31.
+                rest = after;
+                (plan.steps[usize::from(*tag)], 16 + u32::from((*tag & 0x7f) >> 3))
             } else {
                 self.long_tag(message, &mut rest)?
             };
@@ -131,7 +137,8 @@ impl Walk {
                         Step::Text if !is_utf8(payload) => {
                             return self.stop(message, number, payload, Fault::Utf8);
                         }
-                        Step::Many | Step::One => {
+                        Step::Pair if depth >> VALUE_SHIFT == 0 && is_plain_pair(payload) => {}
+                        Step::Many | Step::One | Step::Pair => {
                             if step == Step::One {
                                 let mark = plan.marks[number as usize & (NUMBERS - 1)];
                                 self.repeats |= parts & mark != 0;
@@ -316,6 +323,31 @@ fn optional<const N: usize>(id: &[u8]) -> Option<IdFault> {
     (!id.is_empty() && id.len() != N).then_some(IdFault::Length { found: id.len(), required: N })
 }
 
+/// Whether an attribute is nothing but a short key and a short scalar value, both well formed: then
+/// two of three levels of messages need not be walked. Whatever is not so is walked.
+#[inline]
+fn is_plain_pair(bytes: &[u8]) -> bool {
+    let [KEY_TAG, key, rest @ ..] = bytes else { return false };
+    if *key >= 0x80 {
+        return false;
+    }
+    let Some((key, [VALUE_TAG, length, value @ ..])) = rest.split_at_checked(usize::from(*key)) else {
+        return false;
+    };
+    if value.len() != usize::from(*length) || *length >= 0x80 || !is_utf8(key) {
+        return false;
+    }
+    match value {
+        [STRING_TAG, length, text @ ..] => {
+            text.len() == usize::from(*length) && *length < 0x80 && is_utf8(text)
+        }
+        [BOOL_TAG | INT_TAG, number] => *number < 0x80,
+        [INT_TAG, low, high] => *low >= 0x80 && *high < 0x80,
+        [DOUBLE_TAG, double @ ..] => double.len() == 8,
+        _ => false,
+    }
+}
+
 /// Most strings are short and ASCII; that is settled here, eight bytes at a time.
 #[inline]
 fn is_utf8(text: &[u8]) -> bool {
@@ -413,13 +445,26 @@ const fn known(kind: Kind, wire: u32) -> Step {
         (Kind::SpanId, 2) => Step::SpanId,
         (Kind::ParentId, 2) => Step::ParentId,
         (Kind::One(_), 2) => Step::One,
+        (Kind::Many(Message::KeyValue), 2) => Step::Pair,
         (Kind::Many(_), 2) => Step::Many,
         _ => Step::WireType,
     }
 }
 
-const TAGS: usize = 128;
-const NUMBERS: usize = 16;
+const KEY_TAG: u8 = tag(key_value::KEY, WireType::Len);
+const VALUE_TAG: u8 = tag(key_value::VALUE, WireType::Len);
+const STRING_TAG: u8 = tag(any_value::STRING, WireType::Len);
+const BOOL_TAG: u8 = tag(any_value::BOOL, WireType::Varint);
+const INT_TAG: u8 = tag(any_value::INT, WireType::Varint);
+const DOUBLE_TAG: u8 = tag(any_value::DOUBLE, WireType::Fixed64);
+
+const fn tag(number: u32, wire: WireType) -> u8 {
+    (number << 3 | wire as u32) as u8
+}
+
+/// Tags with a step of their own, and the field numbers they reach.
+const TAGS: usize = 256;
+const NUMBERS: usize = 32;
 const VALUE_SHIFT: u32 = 16;
 const MESSAGE_MASK: u32 = (1 << VALUE_SHIFT) - 1;
 
