@@ -1,2 +1,42 @@
-//! The binary `phasor`.
-fn main() {}
+//! The binary `phasor`: the command line over the library beside it.
+
+use std::{path::Path, process::ExitCode};
+
+use collector::{
+    cli::{self, Handlers, Smoke},
+    config::Loaded,
+    service, smoke,
+};
+
+/// Halves what decoding costs (see `make bench`); its pages go back to the system by themselves.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os(), &Handlers { run, smoke: play })
+}
+
+fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
+    in_runtime(service::run(loaded, data_dir))
+}
+
+fn play(arguments: Smoke) -> ExitCode {
+    let Smoke { url, metrics_url, api_key } = arguments;
+    let settings = smoke::Settings { url, metrics_url, api_key, patience: smoke::PATIENCE };
+    in_runtime(async move {
+        match smoke::play(&settings, &mut std::io::stdout()).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) | Err(_) => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("phasor: no threads to run on: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

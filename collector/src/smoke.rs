@@ -306,6 +306,8 @@ const EXPECTED: [(&str, f64); 10] = [
 ];
 const SPANS: [&str; 4] = ["task", "phase validation", "phase mitigation", "test"];
 /// Between two scrapes.
+/// How long the metrics may take to show what was sent, unless somebody says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]

@@ -165,7 +165,8 @@ impl Engine {
     }
 
     /// Adds a connector, or an exporter that keeps state, at the end of every pipeline that names it. Connectors
-    /// are added upstream first. Takes up its saved state; blocking.
+    /// are added upstream first. Takes up its saved state; blocking. What it gives becomes true when the replay is
+    /// over and its first points are on their way.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -175,7 +176,7 @@ impl Engine {
         aggregator: Box<dyn Aggregator>,
         flush_interval: Duration,
         bounds: Bounds,
-    ) -> Result<(), BuildError> {
+    ) -> Result<watch::Receiver<bool>, BuildError> {
         let pipelines: Vec<_> = self.graph.ending_at(id).collect();
         let inputs: Vec<_> =
             pipelines.iter().map(|pipeline| self.input(id, *pipeline, bounds)).collect::<Result<_, _>>()?;
@@ -194,9 +195,9 @@ impl Engine {
             replayed,
         };
         fold.restore().map_err(|source| BuildError::Snapshot { consumer: id.clone(), source })?;
-        self.replayed.insert(id.clone(), watch_replayed);
+        self.replayed.insert(id.clone(), watch_replayed.clone());
         self.stages.push(Stage { id: id.clone(), trigger, work: Work::Fold(Box::new(fold)) });
-        Ok(())
+        Ok(watch_replayed)
     }
 
     /// Starts every consumer. Must be called inside a Tokio runtime.

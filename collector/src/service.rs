@@ -1,0 +1,277 @@
+//! The wiring: from a configuration to a running collector, and from a signal to its end.
+//!
+//! It reads top to bottom in the order things start, which is the way of a batch walked backwards: what is
+//! downstream stands before anything can reach it. The end goes the other way round: receivers first.
+//!
+//! - **Guaranteed:** nothing is accepted before every consumer runs and every saved state is taken up; a drain ends
+//!   within [`DRAIN`].
+//! - **Not here:** what any component does.
+
+mod app;
+mod build;
+mod budget;
+
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use exporters::prometheus::Page;
+use pipelines::{
+    engine::{drain::drain, run::Running},
+    journal::Journal,
+    memory::MemoryGauge,
+};
+use thiserror::Error;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{Config, Loaded},
+    phase_store::{self, keys, keys::FirstKey},
+    receivers::{self, admission::Admission, otlp},
+    telemetry::{
+        banner::Banner,
+        health::{Health, Phase},
+        logs,
+        own::{OwnMetrics, Watched},
+    },
+};
+use budget::Budget;
+
+/// Why the collector does not start.
+#[derive(Debug, Error)]
+#[error("{what}")]
+pub struct StartError {
+    what: String,
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Runs the collector until SIGTERM or SIGINT.
+pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
+    logs::start(&loaded.config.service.telemetry.logs);
+    for warning in &loaded.warnings.0 {
+        match &warning.place {
+            Some(place) => warn!(file = place.file, line = place.line, column = place.column, "{}", warning.message),
+            None => warn!("{}", warning.message),
+        }
+    }
+    match start_and_wait(&loaded.config, data_dir).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(error = %chain(&failure), "the collector does not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartError> {
+    let stopping = stop_signal()?;
+    std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
+    let mut banner = Banner::default();
+
+    // The budget first: everything below registers the part it may hold.
+    let memory = MemoryGauge::default();
+    let budget = Budget::of(config);
+
+    // The journal is the middle of everything. From here on a second process on this directory is refused.
+    let (journal, modes) = build::journal(config, data_dir, &budget)?;
+    let health = Health::new(Arc::clone(&journal));
+
+    // Downstream first: consumers take up their saved state before anything new can come in.
+    let mut engine = build::engine(config, data_dir, &journal, modes, &memory)?;
+    build::connectors(config, &mut engine, &memory)?;
+    let tables = build::exporters(config, &mut engine, &memory)?;
+
+    // Receivers bind, and serve nothing yet.
+    let admission = Admission::new(budget.admission_bytes);
+    let (receiver_drain_trigger, receiver_drain) = drain();
+    let mut receivers = Receivers::default();
+    for id in config.service.graph.receivers() {
+        let inlet = engine.inlet(id);
+        match &config.receivers[id] {
+            receivers::Config::Otlp(otlp) => {
+                let settings = otlp::Settings {
+                    id: id.clone(),
+                    inlet,
+                    admission: admission.clone(),
+                    drain: receiver_drain.clone(),
+                };
+                let running = otlp::start(otlp, settings).await.map_err(|error| failed(id, error))?;
+                if let Some(address) = running.grpc_addr {
+                    banner.line("OTLP/gRPC", address);
+                }
+                if let Some(address) = running.http_addr {
+                    banner.line("OTLP/HTTP", format_args!("http://{address}"));
+                }
+                receivers.otlp.push(running);
+            }
+            receivers::Config::PhaseStore(phases) => {
+                let world = phase_store::World::real();
+                let running = phase_store::start(phases, data_dir, inlet, world, receiver_drain.clone())
+                    .map_err(|error| failed(id, error))?;
+                let listener = app::bind(&phases.endpoint).await.map_err(|error| failed(id, error))?;
+                banner.line("API", format_args!("http://{}", app::address(&listener)?));
+                receivers.phase_store = Some((running, listener));
+            }
+        }
+    }
+    let first_key = match &receivers.phase_store {
+        Some(_) => {
+            let bootstrap = std::env::var("PHASOR_BOOTSTRAP_API_KEY").ok();
+            Some(keys::ensure_first(data_dir, bootstrap.as_deref()).map_err(|error| failed("the first API key", error))?)
+        }
+        None => None,
+    };
+
+    // Consumers run; own metrics know every edge now.
+    let running = engine.start();
+    let own = OwnMetrics::new(Watched {
+        receivers: receivers.edges(),
+        edges: running.edges().clone(),
+        connectors: config.service.graph.connectors().into_iter().cloned().collect(),
+        journal: Arc::clone(&journal),
+        memory: memory.clone(),
+        health: health.clone(),
+    })
+    .map_err(|error| failed("the collector's own metrics", error))?;
+    let own: Arc<dyn exporters::prometheus::own::OwnFamilies> = Arc::new(own);
+
+    // The doors for people and Prometheus.
+    let (doors_drain_trigger, doors_drain) = drain();
+    let mut doors = JoinSet::new();
+    let mut pages: Vec<Arc<Page>> = Vec::new();
+    for table in tables {
+        let page = table.page(vec![Arc::clone(&own)]);
+        let listener = app::bind(table.endpoint()).await.map_err(|error| failed(table.id(), error))?;
+        banner.line("metrics", format_args!("http://{}/metrics", app::address(&listener)?));
+        doors.spawn(exporters::prometheus::server::serve(listener, Arc::clone(&page), doors_drain.clone()));
+        pages.push(page);
+    }
+    if let Some(config) = config.health_check() {
+        let listener = app::bind(&config.endpoint).await.map_err(|error| failed("health_check", error))?;
+        banner.line("health", format_args!("http://{}{}", app::address(&listener)?, config.path));
+        doors.spawn(app::serve(listener, health.extension_router(config), doors_drain.clone()));
+    }
+
+    // Last of all the receivers: now data comes in.
+    for otlp in &receivers.otlp {
+        otlp.ready();
+    }
+    if let Some((store, listener)) = receivers.phase_store.take() {
+        let page = pages.first().filter(|_| app::is_loopback(&listener)).cloned();
+        let router = app::router(store.router(), &health, page);
+        doors.spawn(app::serve(listener, router, receiver_drain.clone()));
+        receivers.running_store = Some(store);
+    }
+    health.set(Phase::Ready);
+    banner.line("data directory", data_dir.display());
+    first_key_line(&mut banner, first_key);
+    budget.lines(&mut banner, &memory);
+    build::pipeline_lines(config, &mut banner);
+    banner.print();
+
+    stopping.await;
+    health.set(Phase::Stopping);
+    info!("stopping: no more data is taken, what was taken is delivered");
+    receiver_drain_trigger.begin(RECEIVERS_DRAIN);
+    receivers.stopped().await;
+    stop_pipelines(running, &journal).await;
+    doors_drain_trigger.begin(LAST_ANSWERS);
+    while doors.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Ends the pipelines within what is left of the drain, and says what became of the data.
+async fn stop_pipelines(running: Running, journal: &Journal) {
+    let edges = running.edges().clone();
+    running.stop(DRAIN - RECEIVERS_DRAIN - LAST_ANSWERS).await;
+    let sum = |read: fn(&pipelines::engine::edge::ConsumerEdge) -> u64| {
+        edges.consumers.iter().map(|edge| read(edge)).sum::<u64>()
+    };
+    info!(
+        delivered_items = sum(|edge| edge.sent.total()),
+        refused_items = sum(|edge| edge.failed.total()),
+        dropped_items = sum(|edge| edge.dropped.total()),
+        undelivered_bytes = journal.stats().cursors.iter().map(|cursor| cursor.lag_bytes).sum::<u64>(),
+        "stopped"
+    );
+}
+
+#[derive(Default)]
+struct Receivers {
+    otlp: Vec<otlp::Running>,
+    /// Bound and not served yet.
+    phase_store: Option<(phase_store::Running, tokio::net::TcpListener)>,
+    running_store: Option<phase_store::Running>,
+}
+
+// === impl Receivers ===
+
+impl Receivers {
+    fn edges(&self) -> Vec<Arc<pipelines::engine::edge::ReceiverEdge>> {
+        let otlp = self.otlp.iter().flat_map(|running| running.edges.iter());
+        let store = self.phase_store.iter().flat_map(|(running, _)| running.edges());
+        otlp.chain(store).cloned().collect()
+    }
+
+    async fn stopped(self) {
+        for otlp in self.otlp {
+            otlp.stopped().await;
+        }
+        if let Some(store) = self.running_store {
+            store.stopped().await;
+        }
+    }
+}
+
+// === impl StartError ===
+
+fn failed(
+    what: impl std::fmt::Display,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StartError {
+    StartError { what: what.to_string(), cause: Some(cause.into()) }
+}
+
+/// The error and its causes, each after a colon: the one place where chains are printed.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
+    let listen = |kind| signal(kind).map_err(|error| failed("the signal handler", error));
+    let (mut term, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn first_key_line(banner: &mut Banner, first_key: Option<FirstKey>) {
+    match first_key {
+        Some(FirstKey::Show(secret)) => {
+            banner.line("API key", format_args!("{}  (operator; shown only this once)", secret.reveal()));
+        }
+        Some(FirstKey::Written(path)) => banner.line("API key", format_args!("in {}", path.display())),
+        Some(FirstKey::Bootstrapped) => banner.line("API key", "the one in PHASOR_BOOTSTRAP_API_KEY"),
+        Some(FirstKey::Present) => banner.line("API key", "made before; `phasor keys create` makes another"),
+        None => {}
+    }
+}
+
+/// From the signal to the end: below the 30 s that Kubernetes gives.
+pub const DRAIN: Duration = Duration::from_secs(25);
+/// What requests in flight get of it.
+const RECEIVERS_DRAIN: Duration = Duration::from_secs(5);
+/// What a last scrape gets of it.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);

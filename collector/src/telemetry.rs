@@ -1,0 +1,8 @@
+//! What the collector says about itself: log lines, health, own metrics, and the banner at start.
+//!
+//! **Not here:** anything on the way of a batch. Everything is read from atomics that the data plane keeps.
+
+pub mod banner;
+pub mod health;
+pub mod logs;
+pub mod own;
