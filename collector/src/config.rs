@@ -6,9 +6,9 @@
 //!   would be right and the nearest known name. Nothing is read half.
 //! - **Not here:** the keys of components; each has them beside its code.
 //!
-//! Read in the order of the way a file takes: [`tree`] (text to nodes with places), [`env`] (references in the
+//! Read in the order of the way a file takes: [`tree`] (text to nodes with places), [`mod@env`] (references in the
 //! scalars), [`typed`] (nodes to a component's `Config`), [`sections`] and [`service`] (what must fit
-//! together), [`print`] (and back to text). [`names`] is the list of components and their aliases.
+//! together), [`mod@print`] (and back to text). [`names`] is the list of components and their aliases.
 
 pub mod answer_mode;
 pub mod diagnostic;

@@ -4,10 +4,10 @@
 //! data comes in), [`telemetry`] (what the process says about itself), [`config`] (YAML to checked values), [`cli`]
 //! (what may be typed), [`smoke`] (the reference scenario, played from outside).
 
-pub mod service;
-pub mod receivers;
-pub mod phase_store;
-pub mod telemetry;
-pub mod config;
 pub mod cli;
+pub mod config;
+pub mod phase_store;
+pub mod receivers;
+pub mod service;
 pub mod smoke;
+pub mod telemetry;

@@ -16,7 +16,7 @@ use crate::phase_store;
 #[serde(untagged)]
 pub enum Config {
     /// `otlp`
-    Otlp(otlp::Config),
+    Otlp(Box<otlp::Config>),
     /// `phase_store`, which has a module of its own.
     PhaseStore(phase_store::Config),
 }
@@ -33,7 +33,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Option<Result<Config, D::Error>> {
     match kind {
-        "otlp" => Some(otlp::Config::deserialize(deserializer).map(Config::Otlp)),
+        "otlp" => Some(Box::deserialize(deserializer).map(Config::Otlp)),
         "phase_store" => Some(phase_store::Config::deserialize(deserializer).map(Config::PhaseStore)),
         _ => None,
     }

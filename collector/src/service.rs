@@ -8,8 +8,8 @@
 //! - **Not here:** what any component does.
 
 mod app;
-mod build;
 mod budget;
+mod build;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -53,7 +53,9 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
     logs::start(&loaded.config.service.telemetry.logs);
     for warning in &loaded.warnings.0 {
         match &warning.place {
-            Some(place) => warn!(file = place.file, line = place.line, column = place.column, "{}", warning.message),
+            Some(place) => {
+                warn!(file = place.file, line = place.line, column = place.column, "{}", warning.message)
+            }
             None => warn!("{}", warning.message),
         }
     }
@@ -87,6 +89,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartErr
     // Receivers bind, and serve nothing yet.
     let admission = Admission::new(budget.admission_bytes);
     let (receiver_drain_trigger, receiver_drain) = drain();
+    budget.follow(&memory, admission.clone(), Arc::clone(&journal), receiver_drain.clone());
     let mut receivers = Receivers::default();
     for id in config.service.graph.receivers() {
         let inlet = engine.inlet(id);
@@ -120,7 +123,10 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartErr
     let first_key = match &receivers.phase_store {
         Some(_) => {
             let bootstrap = std::env::var("PHASOR_BOOTSTRAP_API_KEY").ok();
-            Some(keys::ensure_first(data_dir, bootstrap.as_deref()).map_err(|error| failed("the first API key", error))?)
+            Some(
+                keys::ensure_first(data_dir, bootstrap.as_deref())
+                    .map_err(|error| failed("the first API key", error))?,
+            )
         }
         None => None,
     };

@@ -1,4 +1,4 @@
-//! What a phase tells the pipelines: spans and events, as data. [`encode`](self::encode) writes them
+//! What a phase tells the pipelines: spans and events, as data. [`encode`] writes them
 //! as OTLP.
 //!
 //! - **In:** a task and a phase; the ids of the child spans come from the phase's own stream.

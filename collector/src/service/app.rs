@@ -56,8 +56,16 @@ pub(super) fn is_loopback(listener: &TcpListener) -> bool {
 pub(super) async fn serve(listener: TcpListener, router: Router, mut drain: Drain) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     // A peer that sends its headers drop by drop is not waited for, nor can it pile up headers.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(HEADER_BYTES_MAX);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(HEADERS_WITHIN).max_concurrent_streams(STREAMS_MAX);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(HEADER_BYTES_MAX);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADERS_WITHIN)
+        .max_concurrent_streams(STREAMS_MAX);
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

@@ -42,8 +42,10 @@ pub(super) fn journal(
     budget: &Budget,
 ) -> Result<(Arc<Journal>, Vec<Mode>), StartError> {
     let specs = config.service.graph.pipelines();
-    let modes: Vec<_> =
-        specs.iter().map(|spec| config.service.modes.get(&spec.id).copied().unwrap_or(Mode::Memory)).collect();
+    let modes: Vec<_> = specs
+        .iter()
+        .map(|spec| config.service.modes.get(&spec.id).copied().unwrap_or(Mode::Memory))
+        .collect();
     let pipeline = |(spec, mode): (&pipelines::engine::graph::PipelineSpec, &Mode)| PipelineSettings {
         name: spec.id.to_string(),
         signal: spec.id.signal,
@@ -62,7 +64,11 @@ pub(super) fn journal(
     })
     .map_err(|error| failed("the journal cannot be opened", error))?;
     if recovered.records > 0 {
-        info!(records = recovered.records, bytes = recovered.bytes, "the journal was taken up where it ended");
+        info!(
+            records = recovered.records,
+            bytes = recovered.bytes,
+            "the journal was taken up where it ended"
+        );
     }
     if recovered.torn_bytes > 0 {
         info!(bytes = recovered.torn_bytes, "an unfinished record at the journal's end was cut off");
@@ -102,18 +108,25 @@ pub(super) fn engine(
 }
 
 /// Every connector in use, upstream first, with its saved state.
-pub(super) fn connectors(config: &Config, engine: &mut Engine, memory: &MemoryGauge) -> Result<(), StartError> {
+pub(super) fn connectors(
+    config: &Config,
+    engine: &mut Engine,
+    memory: &MemoryGauge,
+) -> Result<(), StartError> {
     for id in config.service.graph.connectors() {
         let connector = &config.connectors[id];
         let mut texts = BTreeMap::new();
         for file in connector.files() {
-            let text = std::fs::read_to_string(file).map_err(|error| failed(format!("{id}: {file}"), error))?;
+            let text =
+                std::fs::read_to_string(file).map_err(|error| failed(format!("{id}: {file}"), error))?;
             texts.insert(file.to_owned(), text);
         }
         let built = connector.build(&texts).map_err(|errors| wrong(id, errors))?;
         reserve(memory, id.to_string(), built.memory_max);
         let flush_interval = connector.flush_interval().max(FLUSH_LEAST);
-        engine.add_aggregator(id, built.aggregator, flush_interval, AGGREGATOR_BOUNDS).map_err(|error| failed(id, error))?;
+        engine
+            .add_aggregator(id, built.aggregator, flush_interval, AGGREGATOR_BOUNDS)
+            .map_err(|error| failed(id, error))?;
     }
     Ok(())
 }
@@ -159,7 +172,8 @@ pub(super) fn pipeline_lines(config: &Config, banner: &mut Banner) {
             Some(Mode::Delivered) => "delivered",
             Some(Mode::Memory) | None => "memory",
         };
-        let names = |ids: &[ComponentId]| ids.iter().map(ComponentId::to_string).collect::<Vec<_>>().join(", ");
+        let names =
+            |ids: &[ComponentId]| ids.iter().map(ComponentId::to_string).collect::<Vec<_>>().join(", ");
         let way = [names(&spec.receivers), names(&spec.processors), names(&spec.exporters)];
         let way: Vec<_> = way.into_iter().filter(|part| !part.is_empty()).collect();
         banner.line(&format!("pipeline {}", spec.id), format_args!("{mode}: {}", way.join(" -> ")));

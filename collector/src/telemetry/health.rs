@@ -112,7 +112,9 @@ impl Health {
             async move {
                 let (status, own) = match (health.ready(), bodies) {
                     (Ok(()), bodies) => (StatusCode::OK, bodies.map(|bodies| bodies.healthy)),
-                    (Err(_), bodies) => (StatusCode::SERVICE_UNAVAILABLE, bodies.map(|bodies| bodies.unhealthy)),
+                    (Err(_), bodies) => {
+                        (StatusCode::SERVICE_UNAVAILABLE, bodies.map(|bodies| bodies.unhealthy))
+                    }
                 };
                 match own {
                     Some(text) => (status, text).into_response(),

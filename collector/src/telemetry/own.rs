@@ -53,6 +53,9 @@ pub struct OwnMetrics {
     _provider: SdkMeterProvider,
 }
 
+/// How a number is read from an edge.
+type Read<E, N> = fn(&E) -> N;
+
 // === impl OwnMetrics ===
 
 impl OwnMetrics {
@@ -100,7 +103,7 @@ fn receivers(meter: &Meter, edges: &[Arc<ReceiverEdge>]) {
     for signal in SignalKind::ALL {
         let edges: Vec<_> = edges.iter().filter(|edge| edge.signal == signal).cloned().collect();
         let items = signal.items();
-        let counts: [(&str, &str, fn(&ReceiverEdge) -> u64); 3] = [
+        let counts: [(&str, &str, Read<ReceiverEdge, u64>); 3] = [
             ("accepted", "answered with success", |edge| edge.accepted.total()),
             ("refused", "declined, retryably or for good", |edge| edge.refused.total()),
             ("failed", "lost to a malformed request or a fault of the receiver", |edge| edge.failed.total()),
@@ -119,7 +122,7 @@ fn processors(meter: &Meter, edges: &[Arc<ProcessorEdge>]) {
             KeyValue::new("otel_signal", edge.signal.as_str()),
         ]
     };
-    let counts: [(&str, &str, fn(&ProcessorEdge) -> u64); 3] = [
+    let counts: [(&str, &str, Read<ProcessorEdge, u64>); 3] = [
         ("incoming", "passed to the processor", |edge| edge.incoming.total()),
         ("outgoing", "passed on by the processor", |edge| edge.outgoing.total()),
         ("refused", "of batches the processor declined", |edge| edge.refused.total()),
@@ -135,10 +138,12 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
     for signal in SignalKind::ALL {
         let edges: Vec<_> = edges.iter().filter(|edge| edge.signal == signal).cloned().collect();
         let items = signal.items();
-        let counts: [(&str, &str, fn(&ConsumerEdge) -> u64); 3] = [
+        let counts: [(&str, &str, Read<ConsumerEdge, u64>); 3] = [
             ("sent", "delivered to the destination", |edge| edge.sent.total()),
             ("send_failed", "the destination refused for good", |edge| edge.failed.total()),
-            ("enqueue_failed", "dropped because the exporter lagged too far behind", |edge| edge.dropped.total()),
+            ("enqueue_failed", "dropped because the exporter lagged too far behind", |edge| {
+                edge.dropped.total()
+            }),
         ];
         for (outcome, help, read) in counts {
             let name = format!("otelcol_exporter_{outcome}_{items}");
@@ -152,8 +157,10 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
         ]
     };
     let help = "Number of requests that were sent again.";
-    counter(meter, "phasor_exporter_retries".to_owned(), help.to_owned(), edges, labels, |edge| edge.retries.total());
-    let sizes: [(&str, &str, fn(&ConsumerEdge) -> i64); 2] = [
+    counter(meter, "phasor_exporter_retries".to_owned(), help.to_owned(), edges, labels, |edge| {
+        edge.retries.total()
+    });
+    let sizes: [(&str, &str, Read<ConsumerEdge, i64>); 2] = [
         ("size", "Bytes between the exporter and the end of its pipeline.", |edge| edge.lag_bytes.value()),
         ("capacity", "Bytes the exporter may lag behind.", |edge| edge.lag_bytes_max.value()),
     ];
@@ -241,7 +248,7 @@ fn counter<E: Send + Sync + 'static>(
     help: String,
     edges: &[Arc<E>],
     labels: impl Fn(&E) -> Vec<KeyValue>,
-    read: fn(&E) -> u64,
+    read: Read<E, u64>,
 ) {
     let edges: Vec<_> = edges.iter().map(|edge| (labels(edge), Arc::clone(edge))).collect();
     if edges.is_empty() {
@@ -260,7 +267,7 @@ fn gauge<E: Send + Sync + 'static>(
     help: &'static str,
     edges: &[Arc<E>],
     labels: impl Fn(&E) -> Vec<KeyValue>,
-    read: fn(&E) -> i64,
+    read: Read<E, i64>,
 ) {
     let edges: Vec<_> = edges.iter().map(|edge| (labels(edge), Arc::clone(edge))).collect();
     if edges.is_empty() {
@@ -281,7 +288,10 @@ fn family(gathered: &prometheus::proto::MetricFamily) -> Family {
     };
     let mut family = Family::new(gathered.name().to_owned(), kind, gathered.help().to_owned());
     for metric in gathered.get_metric() {
-        let labels = metric.get_label().iter().map(|pair| (pair.name().to_owned().into(), pair.value().to_owned().into()));
+        let labels = metric
+            .get_label()
+            .iter()
+            .map(|pair| (pair.name().to_owned().into(), pair.value().to_owned().into()));
         let value = match kind {
             Kind::Counter => metric.get_counter().get_value(),
             _ => metric.get_gauge().get_value(),

@@ -189,13 +189,15 @@ impl Running {
             let event = tokio::select! {
                 biased;
                 event = drain_event(&mut self.fold.drain, self.draining) => event,
-                _ = flush.tick(), if self.live => Event::Flush,
+                _ = flush.tick() => Event::Flush,
                 saving = finished(&mut self.saving) => Event::Saved(saving),
                 () = all_true(&mut self.fold.upstream), if self.replay_ends.is_none() => Event::UpstreamReplayed,
                 event = next_run(&self.fold.inputs) => event,
             };
             match event {
                 Event::Records(input, records) => self.apply(input, &records),
+                // Before the replay is over a tick is only an occasion to look whether it is.
+                Event::Flush if !self.live => {}
                 Event::Flush => self.emit().await,
                 Event::UpstreamReplayed => self.replay_ends = Some(self.ends()),
                 Event::Saved(saving) => self.settle(saving),

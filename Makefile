@@ -1,0 +1,40 @@
+# make check   installs what the tests need, then runs all that a change must pass
+# make quick   the part of it that needs nothing but Rust, and no network
+# make deps    Prometheus and the OpenTelemetry SDK for the world tests, under target/deps
+# make bench   what the collector costs: ns and instructions a span, and ratios
+# make fuzz    the fuzz targets of proto (needs a nightly toolchain and cargo-fuzz)
+
+CARGO ?= cargo
+DEPS := target/deps
+
+.PHONY: check quick lint test doc deps world bench fuzz
+
+check: deps lint test doc world
+
+quick: lint test doc
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+test:
+	$(CARGO) test --locked --workspace --features phasor/world --lib --bins --test promises --test otlp --test oracle --test generated --test journal_memory
+
+doc:
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+# Against the real world: Prometheus, promtool, the Python OpenMetrics parser, the Python OpenTelemetry SDK.
+world: $(DEPS)/stamp
+	PHASOR_DEPS="$(CURDIR)/$(DEPS)" $(CARGO) test --locked -p phasor --features world --test world
+
+deps: $(DEPS)/stamp
+
+$(DEPS)/stamp: collector/tests/world/requirements.txt collector/tests/world/deps.sh
+	sh collector/tests/world/deps.sh $(DEPS)
+	touch $@
+
+bench:
+	$(CARGO) bench --locked -p phasor --bench cost
+
+fuzz:
+	cd proto && for target in $$(cargo fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -1,0 +1,10 @@
+//! The promises of the README, tried from outside on real sockets: one file per promise.
+
+#[path = "support/lib.rs"]
+mod support;
+
+mod exact_counts;
+mod quickstart;
+mod restart;
+mod round_trip;
+mod tidy;
