@@ -5,7 +5,9 @@
 //!
 //! **Not here:** which pipeline ends in which exporter, and YAML.
 
-use pipelines::{component::ComponentId, config::ConfigError, consumer::Exporter, journal::OnFull};
+use pipelines::{
+    component::ComponentId, config::ConfigError, consumer::Exporter, journal::OnFull, processors::Hints,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 pub mod debug;
@@ -113,13 +115,14 @@ impl Config {
         }
     }
 
-    /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own.
+    /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own. `hints` are those of a
+    /// `batch` processor in the pipeline.
     ///
     /// # Errors
     /// What [`check`](Self::check) would have found, or a certificate that cannot be read.
-    pub fn build(&self, id: &ComponentId, seed: u64) -> Result<Built, ConfigError> {
+    pub fn build(&self, id: &ComponentId, seed: u64, hints: Option<Hints>) -> Result<Built, ConfigError> {
         Ok(match self {
-            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed)?)),
+            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed, hints)?)),
             Self::Debug(config) => Built::Push(Box::new(config.build(id))),
             Self::Prometheus(config) => Built::Table(config.clone()),
         })

@@ -14,6 +14,7 @@ use http::uri::PathAndQuery;
 use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
+    processors::Hints,
 };
 use proto::{
     SignalKind,
@@ -79,8 +80,8 @@ impl Config {
     ///
     /// # Errors
     /// A certificate cannot be read, or [`Config::check`] would have complained.
-    pub fn build(&self, seed: u64) -> Result<OtlpGrpc, ConfigError> {
-        let delivery = self.sending_queue.settings(&self.retry_on_failure, seed);
+    pub fn build(&self, seed: u64, hints: Option<Hints>) -> Result<OtlpGrpc, ConfigError> {
+        let delivery = self.sending_queue.settings(&self.retry_on_failure, seed, hints);
         Ok(OtlpGrpc { connection: Connection::new(self)?, delivery })
     }
 }

@@ -18,7 +18,7 @@ use pipelines::{
     },
     journal::{Bounds, Journal, Mode, OnFull, PipelineSettings, Settings},
     memory::MemoryGauge,
-    processors::matching::Items,
+    processors::{Hints, matching::Items},
 };
 use proto::SignalKind;
 use tokio::sync::watch;
@@ -144,7 +144,8 @@ pub(super) fn exporters(
         let pipelines: Vec<_> = config.service.graph.ending_at(id).collect();
         for (nth, pipeline) in pipelines.into_iter().enumerate() {
             let seed = seed().map_err(|error| failed(id, error))?;
-            match exporter.build(id, seed).map_err(|error| wrong(id, vec![error]))? {
+            let hints = batch_hints(config, pipeline);
+            match exporter.build(id, seed, hints).map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter) => {
                     engine.add_exporter(id, pipeline, exporter, bounds).map_err(|error| failed(id, error))?;
                 }
@@ -190,6 +191,12 @@ fn stages<S: Items>(
         Ok(Stage { processor, edge: Arc::new(ProcessorEdge::new(id.clone(), S::KIND)) })
     };
     ids.iter().map(stage).collect()
+}
+
+/// What the last `batch` processor of a pipeline asks of the exporters behind it.
+fn batch_hints(config: &Config, pipeline: usize) -> Option<Hints> {
+    let processors = &config.service.graph.pipelines()[pipeline].processors;
+    processors.iter().rev().find_map(|id| config.processors[id].hints())
 }
 
 /// A part of the budget that its owner keeps by itself: shown, with its bound.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use pipelines::{
     config::{ByteSize, ConfigError, Span},
     journal,
+    processors::Hints,
 };
 use serde::{Deserialize, Serialize};
 
@@ -200,11 +201,18 @@ impl SendingQueue {
         max_lag_bytes.or(queue).map_or(default, |size| size.0)
     }
 
-    /// What the delivery loop is built from. `seed` makes its jitter repeatable.
-    pub fn settings(&self, retry: &RetryOnFailure, seed: u64) -> Settings {
+    /// What the delivery loop is built from. `seed` makes its jitter repeatable. What the queue's own `batch` says
+    /// goes before the `hints` of a `batch` processor in front of the exporter.
+    pub fn settings(&self, retry: &RetryOnFailure, seed: u64, hints: Option<Hints>) -> Settings {
         let mut gathering = Gathering::default();
-        if let Some(batch) = &self.batch {
-            batch.shape(&mut gathering);
+        match (&self.batch, hints) {
+            (Some(batch), _) => batch.shape(&mut gathering),
+            (None, Some(Hints { timeout, items, items_max })) => {
+                gathering.wait_max = timeout;
+                gathering.enough = Size::Items(items);
+                gathering.items_max = items_max.unwrap_or(usize::MAX);
+            }
+            (None, None) => {}
         }
         Settings { in_flight_max: self.num_consumers, gathering, retry: retry.policy(), seed }
     }

@@ -1,4 +1,7 @@
+use pipelines::processors::Hints;
+
 use super::*;
+use crate::delivery::{config::Batch, gather::Size};
 
 fn read(yaml: &str) -> Config {
     serde_saphyr::from_str(yaml).unwrap()
@@ -109,7 +112,7 @@ fn a_configuration_of_the_collector_is_read_and_keys_without_effect_are_named() 
         ]
     );
     assert!(config.sending_queue.wants_durable() && !config.sending_queue.wants_delivered());
-    let settings = config.sending_queue.settings(&config.retry_on_failure, 1);
+    let settings = config.sending_queue.settings(&config.retry_on_failure, 1, None);
     assert_eq!((settings.in_flight_max, settings.retry.elapsed_max), (10, Some(Duration::from_secs(300))));
 }
 
@@ -132,7 +135,7 @@ fn the_queue_decides_how_a_pipeline_answers_and_how_far_it_may_lag() {
 
 #[test]
 fn by_default_nothing_is_dropped_by_age() {
-    let settings = SendingQueue::default().settings(&RetryOnFailure::default(), 1);
+    let settings = SendingQueue::default().settings(&RetryOnFailure::default(), 1, None);
     assert_eq!(settings.retry.elapsed_max, None);
 }
 
@@ -159,4 +162,15 @@ fn a_certificate_that_cannot_be_read_is_named() {
     let config = read("{endpoint: 'a:1', tls: {ca_file: /nowhere/ca.pem}}");
     let error = config.connection().unwrap_err().to_string();
     assert!(error.starts_with("tls.ca_file: `/nowhere/ca.pem` cannot be read"), "{error}");
+}
+
+#[test]
+fn a_batch_processor_shapes_requests_unless_the_queue_says_otherwise() {
+    let hints = Some(Hints { timeout: Duration::from_millis(50), items: 100, items_max: Some(200) });
+    let shape = |queue: &SendingQueue| queue.settings(&RetryOnFailure::default(), 1, hints).gathering;
+    let shaped = shape(&SendingQueue::default());
+    assert_eq!((shaped.wait_max, shaped.items_max), (Duration::from_millis(50), 200));
+    assert_eq!(shaped.enough, Size::Items(100));
+    let queue = SendingQueue { batch: Some(Batch::default()), ..SendingQueue::default() };
+    assert_eq!(shape(&queue), queue.settings(&RetryOnFailure::default(), 1, None).gathering);
 }
