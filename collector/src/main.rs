@@ -8,7 +8,7 @@ use collector::{
     service, smoke,
 };
 
-/// Halves what decoding costs (see `make bench`); its pages go back to the system by themselves.
+/// Many small allocations that move between threads are what it is good at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

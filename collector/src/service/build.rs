@@ -59,7 +59,7 @@ pub(super) fn journal(
     let (journal, recovered) = Journal::open(Settings {
         directory: durable.then_some(directory),
         segment_bytes_max: SEGMENT_BYTES,
-        tail_bytes_max: budget.tail_bytes / specs.len().max(1) as u64,
+        tail_bytes_max: budget.tail_bytes,
         pipelines: specs.iter().zip(&modes).map(pipeline).collect(),
     })
     .map_err(|error| failed("the journal cannot be opened", error))?;
