@@ -1,15 +1,18 @@
 # make check   installs what the tests need, then runs all that a change must pass
 # make quick   the part of it that needs nothing but Rust, and no network
 # make deps    Prometheus and the OpenTelemetry SDK for the world tests, under target/deps
+# make crash   the crash laboratory: KILLS=500 times SIGKILL under load, then everything compared; SEED=n repeats a schedule
 # make bench   what the collector costs: ns and instructions a span, and ratios
 # make fuzz    the fuzz targets of proto (needs a nightly toolchain and cargo-fuzz)
 
 CARGO ?= cargo
 DEPS := target/deps
+KILLS ?= 500
 
-.PHONY: check quick lint test doc deps world bench fuzz
+.PHONY: check quick lint test doc deps world crash bench fuzz
 
 check: deps lint test doc world
+	$(MAKE) crash KILLS=20
 
 quick: lint test doc
 
@@ -32,6 +35,10 @@ deps: $(DEPS)/stamp
 $(DEPS)/stamp: collector/tests/world/requirements.txt collector/tests/world/deps.sh
 	sh collector/tests/world/deps.sh $(DEPS)
 	touch $@
+
+# On failure the data directory and the log are kept, and their place is printed.
+crash:
+	KILLS=$(KILLS) $(CARGO) test --locked -p phasor --test crash -- --nocapture
 
 bench:
 	$(CARGO) bench --locked -p phasor --bench cost

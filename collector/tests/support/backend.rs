@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{HeaderMap, Request, Response, body::Frame, body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioExecutor, rt::TokioIo};
@@ -18,7 +19,7 @@ use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest
 use prost::Message;
 use tokio::net::TcpListener;
 
-/// A backend that says yes to everything.
+/// A backend that says yes to everything, unless it is given a mind of its own.
 pub struct Backend {
     /// Where it listens.
     pub address: SocketAddr,
@@ -26,11 +27,16 @@ pub struct Backend {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// What a backend makes of a request: its message, undecoded, for the gRPC code it answers with.
+pub type Mind = Arc<dyn Fn(Bytes) -> BoxFuture<'static, u16> + Send + Sync>;
+
 /// What a backend has got.
 #[derive(Default)]
 struct Received {
     /// Under load only the bytes are counted.
     keeps: bool,
+    /// Nothing: every request is taken.
+    mind: Option<Mind>,
     requests: Mutex<Vec<(String, Bytes)>>,
     bytes: AtomicUsize,
 }
@@ -45,12 +51,17 @@ impl Backend {
 
     /// One that only counts bytes, for load.
     pub async fn counting() -> Self {
-        Self::begin("127.0.0.1:0", false).await
+        Self::begin("127.0.0.1:0", false, None).await
+    }
+
+    /// One that keeps nothing itself and answers as it is told.
+    pub async fn with_mind(address: &str, mind: Mind) -> Self {
+        Self::begin(address, false, Some(mind)).await
     }
 
     /// On this address.
     pub async fn listen(address: &str) -> Self {
-        Self::begin(address, true).await
+        Self::begin(address, true, None).await
     }
 
     /// Waits until so many bytes of messages have come.
@@ -60,10 +71,10 @@ impl Backend {
         }
     }
 
-    async fn begin(address: &str, keeps: bool) -> Self {
+    async fn begin(address: &str, keeps: bool, mind: Option<Mind>) -> Self {
         let listener = TcpListener::bind(address).await.expect("the backend binds");
         let address = listener.local_addr().expect("an address");
-        let received = Arc::new(Received { keeps, ..Received::default() });
+        let received = Arc::new(Received { keeps, mind, ..Received::default() });
         let task = tokio::spawn(serve(listener, Arc::clone(&received)));
         Self { address, received, task }
     }
@@ -114,10 +125,14 @@ async fn answer(request: Request<Incoming>, received: Arc<Received>) -> Result<R
     let message = unframe(&body, encoding.as_deref());
     received.bytes.fetch_add(message.len(), Relaxed);
     if received.keeps {
-        received.requests.lock().expect("no panic while locked").push((path, message));
+        received.requests.lock().expect("no panic while locked").push((path, message.clone()));
     }
+    let code = match &received.mind {
+        Some(mind) => mind(message).await,
+        None => 0,
+    };
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", "0".parse().expect("a header value"));
+    trailers.insert("grpc-status", code.into());
     let frames = vec![Ok(Frame::data(Bytes::from_static(&[0; 5]))), Ok(Frame::trailers(trailers))];
     let body = StreamBody::new(futures_util::stream::iter(frames));
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("a response"))

@@ -44,14 +44,24 @@ pub async fn post(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer 
 
 /// Any method.
 pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+    try_send(method, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Any method, to a server that may be gone: then the error is what the transport said.
+pub async fn try_send(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, String> {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::from(body))).expect("a request");
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let response = client.request(request).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
+    let response = client.request(request).await.map_err(|error| format!("{error:?}"))?;
     let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap_or_else(|error| panic!("{url}: {error:?}")).to_bytes();
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }

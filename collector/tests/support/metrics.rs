@@ -32,6 +32,11 @@ impl Metrics {
         }
     }
 
+    /// Every sample.
+    pub fn all(&self) -> &[Sample] {
+        &self.samples
+    }
+
     /// Every sample of this name whose labels include these.
     pub fn find(&self, name: &str, labels: &[(&str, &str)]) -> Vec<&Sample> {
         let fits = |sample: &&Sample| {

@@ -24,9 +24,14 @@ pub const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Expor
 impl Sender {
     /// Connects.
     pub async fn connect(address: &str) -> Self {
+        Self::try_connect(address).await.expect("the collector accepts connections")
+    }
+
+    /// Connects to a collector that may be gone.
+    pub async fn try_connect(address: &str) -> Result<Self, tonic::transport::Error> {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-        let channel = endpoint.connect().await.expect("the collector accepts connections");
-        Self { grpc: Grpc::new(channel).max_decoding_message_size(64 << 20) }
+        let channel = endpoint.connect().await?;
+        Ok(Self { grpc: Grpc::new(channel).max_decoding_message_size(64 << 20) })
     }
 
     /// Sends one message and gives the answer's bytes.
