@@ -3,8 +3,10 @@
 #[path = "support/lib.rs"]
 mod support;
 
+mod dashboards;
 mod exact_counts;
 mod quickstart;
 mod restart;
 mod round_trip;
+mod stack;
 mod tidy;

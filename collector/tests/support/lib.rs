@@ -7,8 +7,10 @@ pub mod backend;
 pub mod http;
 pub mod metrics;
 pub mod phasor;
+pub mod promql;
 pub mod sender;
 pub mod spans;
+pub mod stack;
 
 use std::{future::Future, time::Duration};
 

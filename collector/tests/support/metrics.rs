@@ -46,6 +46,11 @@ impl Metrics {
         self.samples.iter().filter(fits).collect()
     }
 
+    /// The name of every sample.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.samples.iter().map(|sample| sample.name.as_str())
+    }
+
     /// The sum over [`Metrics::find`]; nothing if nothing was found.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let found = self.find(name, labels);
