@@ -386,10 +386,18 @@ impl Journal {
         Ok(Cursor::new(Arc::clone(&self.shared), pipeline, key))
     }
 
-    /// Takes no more entries, and resolves when what was taken is on disk. Cursors go on and see the
-    /// end when they have read everything. Calling it twice is harmless.
+    /// Takes no more entries. Cursors go on, see the end when they have read everything, and what they commit is
+    /// still saved.
+    pub fn seal(&self) {
+        let mut effects = Effects::default();
+        self.shared.lock().close(&mut effects);
+        effects.run();
+    }
+
+    /// Takes no more entries, and resolves when what was taken is on disk, and the cursors' places with it. Cursors
+    /// go on and see the end when they have read everything. Calling it twice is harmless.
     pub async fn close(&self) {
-        self.shared.close();
+        self.shared.end();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // A thread that panicked has left its mark in the log; there is nothing more to wait for.
@@ -410,7 +418,7 @@ impl Journal {
 impl Drop for Journal {
     /// Ends the writer, which keeps what is in its queue.
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.end();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let _ = writer.join();
@@ -425,14 +433,14 @@ impl Shared {
         Self { state: Mutex::new(state), work: Condvar::new(), segments }
     }
 
-    fn close(&self) {
+    fn end(&self) {
         let mut effects = Effects::default();
-        self.lock().close(&mut effects);
+        self.lock().end(&mut effects);
         effects.run();
         self.work.notify_one();
     }
 
-    /// What has gathered for the writer, whether the journal is closed, and whether a cursor was made since the last
+    /// What has gathered for the writer, whether nothing more is to come, and whether a cursor was made since the last
     /// time. Returns empty-handed after `within` at the latest.
     fn wait_for_work(&self, within: Duration) -> (Vec<Queued>, bool, bool) {
         let state = self.lock();
@@ -440,7 +448,7 @@ impl Shared {
             .work
             .wait_timeout_while(state, within, |state| state.has_no_work())
             .unwrap_or_else(PoisonError::into_inner);
-        (state.take_queue(), state.closed(), state.take_claimed())
+        (state.take_queue(), state.ended(), state.take_claimed())
     }
 
     /// The one lock. It is held for bookkeeping only: no I/O, no wake-up, no drop of a payload.

@@ -14,7 +14,7 @@ use proto::AnyBatch;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tracing::{error, info, warn};
 
@@ -78,6 +78,8 @@ struct Running {
     is_durable: bool,
     /// Journal bytes applied since the last snapshot.
     unsaved_bytes: u64,
+    /// When the first of them were applied.
+    unsaved_since: Option<Instant>,
     /// The size of the last saved state: large states are saved less often.
     state_bytes: u64,
     saving: Option<JoinHandle<Saving>>,
@@ -129,6 +131,7 @@ impl Fold {
             live: false,
             draining: false,
             unsaved_bytes: 0,
+            unsaved_since: None,
             state_bytes: 0,
             saving: None,
         }
@@ -198,7 +201,10 @@ impl Running {
                 Event::Records(input, records) => self.apply(input, &records),
                 // Before the replay is over a tick is only an occasion to look whether it is.
                 Event::Flush if !self.live => {}
-                Event::Flush => self.emit().await,
+                Event::Flush => {
+                    self.emit().await;
+                    self.save_what_waits();
+                }
                 Event::UpstreamReplayed => self.replay_ends = Some(self.ends()),
                 Event::Saved(saving) => self.settle(saving),
                 Event::DrainBegun => self.draining = true,
@@ -209,6 +215,7 @@ impl Running {
     }
 
     fn apply(&mut self, index: usize, records: &[Record]) {
+        self.unsaved_since.get_or_insert_with(now);
         let Fold { aggregator, inputs, .. } = &mut self.fold;
         let Input { cursor, edge, durable, .. } = &inputs[index];
         for record in records {
@@ -261,13 +268,22 @@ impl Running {
         }
     }
 
+    /// Starts a snapshot if the last one is old: who reads little must not keep segments that others have filled, nor
+    /// may a full disk wait for what it cannot take. Large states are saved less often here too.
+    fn save_what_waits(&mut self) {
+        let patience = SNAPSHOT_AGE + Duration::from_secs(self.state_bytes / SNAPSHOT_BYTES_A_SECOND);
+        if self.unsaved_since.is_some_and(|since| since.elapsed() >= patience) {
+            self.save();
+        }
+    }
+
     /// Starts a snapshot on another thread, unless one is under way.
     fn save(&mut self) {
         let Some(mut snapshots) = self.fold.snapshots.take() else { return };
         let bytes = self.fold.state();
         let positions: Vec<_> = self.fold.inputs.iter().map(|input| input.cursor.position()).collect();
         let fingerprint = self.fold.aggregator.fingerprint();
-        self.unsaved_bytes = 0;
+        (self.unsaved_bytes, self.unsaved_since) = (0, None);
         self.saving = Some(tokio::task::spawn_blocking(move || {
             let outcome = snapshots.save(fingerprint, &bytes);
             Saving { snapshots, positions, state_bytes: bytes.len() as u64, outcome }
@@ -289,6 +305,7 @@ impl Running {
                 }
             }
             Err(error) => {
+                self.unsaved_since.get_or_insert_with(now);
                 warn!(consumer = %self.fold.name, %error, "the snapshot was not saved, trying again later")
             }
         }
@@ -370,9 +387,18 @@ async fn drain_event(drain: &mut Drain, draining: bool) -> Event {
     Event::DrainBegun
 }
 
+#[expect(clippy::disallowed_methods, reason = "the engine owns the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// What is read at once: enough to spread the cost of a wake-up, little enough not to hold a thread for long.
 const RUN_BYTES_MAX: usize = 512 * 1024;
 /// A snapshot is due after this much journal.
 const SNAPSHOT_BYTES: u64 = 16 << 20;
 /// And not before this many times the size of the state: writing snapshots stays a fraction of writing data.
 const SNAPSHOT_STATE_FACTOR: u64 = 4;
+/// What was applied is saved after this long, however little it is.
+const SNAPSHOT_AGE: Duration = Duration::from_secs(5);
+/// And what a large state may cost on average.
+const SNAPSHOT_BYTES_A_SECOND: u64 = 16 << 20;

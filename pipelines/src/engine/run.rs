@@ -266,6 +266,8 @@ impl Running {
             stage.trigger.begin(deadline.saturating_duration_since(Instant::now()));
             stage.join(deadline).await;
         }
+        // Nothing comes after the last points: who reads to the end knows now that it is the end.
+        self.journal.seal();
         for stage in &last {
             stage.trigger.begin(deadline.saturating_duration_since(Instant::now()));
         }

@@ -38,7 +38,10 @@ pub(super) struct State {
     claimed: bool,
     /// Whether a place has changed since the last save.
     moved: bool,
+    /// Whether no more entries are taken.
     closed: bool,
+    /// Whether no more commits are to come either: the writer may end.
+    ended: bool,
     next_key: u64,
     appended: u64,
     refused: u64,
@@ -83,6 +86,7 @@ impl State {
             claimed: false,
             moved: false,
             closed: false,
+            ended: false,
             next_key: 0,
             appended: 0,
             refused: 0,
@@ -284,7 +288,7 @@ impl State {
 
     /// Whether the writer may sleep.
     pub(super) fn has_no_work(&self) -> bool {
-        self.queue.is_empty() && !self.closed && !self.claimed
+        self.queue.is_empty() && !self.ended && !self.claimed
     }
 
     /// Everything that waits for the disk.
@@ -378,6 +382,16 @@ impl State {
 
     pub(super) fn closed(&self) -> bool {
         self.closed
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Nothing more is to come, neither entries nor commits.
+    pub(super) fn end(&mut self, effects: &mut Effects) {
+        self.ended = true;
+        self.close(effects);
     }
 
     /// Takes no more entries. Cursors that wait learn that the end is the end.

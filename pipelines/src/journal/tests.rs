@@ -373,6 +373,52 @@ async fn a_consumer_that_lags_reads_on_while_the_segment_grows() {
 }
 
 #[tokio::test]
+async fn a_consumer_that_gives_up_waiting_for_the_disk_loses_no_work() {
+    use futures_util::FutureExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+    for seed in 0..60 {
+        journal.append(entry(&[(TRACES, &traces(seed))])).unwrap().await.unwrap();
+    }
+    let (mut seen, mut looks) = (Vec::new(), 0);
+    while cursor.position() < cursor.end() {
+        // Asked once and left alone, as by a `select!` in which something else is ready.
+        match cursor.next(1_000).now_or_never() {
+            Some(run) => seen.extend(run.unwrap().into_iter().map(|record| record.batch.bytes().clone())),
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+        looks += 1;
+        assert!(looks < 10_000, "it gets nowhere: {} of 60", seen.len());
+    }
+    assert_eq!(seen, (0..60).map(|seed| traces(seed).bytes().clone()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_committed_behind_the_seal_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (journal, _) = open(folder.path());
+        let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+        for seed in 0..3 {
+            journal.append(entry(&[(TRACES, &traces(seed))])).unwrap().await.unwrap();
+        }
+        journal.seal();
+        let refused = journal.append(entry(&[(TRACES, &traces(3))])).err();
+        assert_eq!(refused, Some(Refusal::retry(Reason::ShuttingDown)));
+        let mut last = Position::default();
+        while let Some(run) = cursor.next(1_000).await {
+            last = run.last().unwrap().position;
+        }
+        cursor.commit(last);
+        journal.close().await;
+    }
+    let (journal, _) = open(folder.path());
+    let cursor = journal.cursor(TRACES, "a", BOUNDS).unwrap();
+    assert_eq!(cursor.position(), cursor.end(), "nothing is left to deliver again");
+}
+
+#[tokio::test]
 async fn a_flipped_bit_costs_at_most_what_it_hit() {
     let folder = tempfile::tempdir().unwrap();
     {

@@ -88,14 +88,14 @@ impl Writer {
     pub(super) fn run(mut self) {
         self.segments.keep_spare();
         loop {
-            let (group, closed, claimed) = self.shared.wait_for_work(UPKEEP);
+            let (group, ended, claimed) = self.shared.wait_for_work(UPKEEP);
             self.unsaved |= claimed;
             if self.unsaved || self.saved_at.elapsed() >= UPKEEP {
                 self.upkeep(self.unsaved);
             }
             if !group.is_empty() {
                 self.commit(group);
-            } else if closed {
+            } else if ended {
                 break;
             }
         }
