@@ -158,7 +158,7 @@ impl Dashboard {
         }
         for annotation in list(&self.json, "/annotations/list").iter().filter(|entry| asks_prometheus(entry))
         {
-            add(format!("annotation {}", annotation["name"]), &annotation["expr"]);
+            add(format!("annotation {}", annotation["name"]), &annotation["target"]["expr"]);
         }
         found
     }

@@ -1,20 +1,23 @@
-//! Against the real world: Debian's Prometheus and promtool, the Python OpenMetrics parser, and OpenTelemetry's
-//! Python SDK. `make deps` puts them where the variable `PHASOR_DEPS` says.
+//! Against the real world: Debian's Prometheus, Alertmanager, exporters and docker-compose, the Python OpenMetrics
+//! parser, and OpenTelemetry's Python SDK. `make deps` puts them where the variable `PHASOR_DEPS` says.
 
 #[path = "../support/lib.rs"]
 mod support;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+mod alerting;
+mod files;
+mod panels;
+mod servers;
 
+use std::{path::Path, process::Stdio};
+
+use servers::{deps, program};
 use support::{
     backend::Backend,
     eventually, http,
     phasor::{Phasor, Start, default_config},
 };
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 #[tokio::test]
 async fn prometheus_stores_the_exemplar_that_leads_to_the_answered_trace() {
@@ -25,7 +28,13 @@ async fn prometheus_stores_the_exemplar_that_leads_to_the_answered_trace() {
     let trace_id = answer["trace_id"].as_str().expect("a trace id").to_owned();
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (_prometheus, address) = start_prometheus(folder.path(), &phasor.prometheus()).await;
+    let config = format!(
+        "global: {{scrape_interval: 200ms}}\nscrape_configs:\n  - {{job_name: phasor, honor_labels: true, \
+         static_configs: [{{targets: ['{}']}}]}}\n",
+        phasor.prometheus()
+    );
+    let prometheus = servers::prometheus(folder.path(), &config).await;
+    let address = &prometheus.address;
     let url = format!(
         "http://{address}/api/v1/query_exemplars?query=rsolv_validation_duration_milliseconds_bucket\
          &start=2020-01-01T00:00:00Z&end=2099-01-01T00:00:00Z"
@@ -71,9 +80,7 @@ async fn the_page_passes_promtool_and_the_python_openmetrics_parser() {
 
     let text = http::get(&url, &[]).await;
     assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    let said =
-        run_with_input(Command::new(deps().join("usr/bin/promtool")).args(["check", "metrics"]), &text.body)
-            .await;
+    let said = run_with_input(program("promtool").args(["check", "metrics"]), &text.body).await;
     // The contract's names end in `_milliseconds`; promtool would rather see seconds. It may say so, and no more.
     let other: Vec<_> = said.lines().filter(|line| !line.contains("use base unit \"seconds\"")).collect();
     assert_eq!(other, Vec::<&str>::new(), "promtool objects");
@@ -111,38 +118,18 @@ async fn store_validation(phasor: &Phasor) -> serde_json::Value {
     answer.json()
 }
 
-/// Prometheus on a port of its own, scraping `target` every 200 ms with exemplar storage on.
-async fn start_prometheus(folder: &Path, target: &str) -> (Child, String) {
-    let config = format!(
-        "global: {{scrape_interval: 200ms}}\nscrape_configs:\n  - job_name: phasor\n    honor_labels: true\n    \
-         static_configs: [{{targets: ['{target}']}}]\n"
-    );
-    let file = folder.join("prometheus.yml");
-    std::fs::write(&file, config).expect("the configuration is written");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = free.local_addr().expect("an address").to_string();
-    drop(free);
-    let child = Command::new(deps().join("usr/bin/prometheus"))
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-        .arg(format!("--web.listen-address={address}"))
-        .arg("--enable-feature=exemplar-storage")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("Prometheus starts");
-    let ready = address.clone();
-    eventually("Prometheus listens", || async {
-        tokio::net::TcpStream::connect(&ready).await.ok()?;
-        (http::get(&format!("http://{ready}/-/ready"), &[]).await.status == 200).then_some(())
-    })
-    .await;
-    (child, address)
-}
-
-fn deps() -> PathBuf {
-    PathBuf::from(std::env::var_os("PHASOR_DEPS").expect("PHASOR_DEPS is set by `make world`"))
+/// A file of rules that are evaluated this often and wait for nothing.
+fn impatient_rules(file: &str, interval: &str) -> String {
+    let rules = support::stack::text(file);
+    let impatient = rules.lines().map(|line| {
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        match rest.split_once(": ") {
+            Some(("interval", _)) => format!("{indent}interval: {interval}"),
+            Some(("for", _)) => format!("{indent}for: 0s"),
+            _ => line.to_owned(),
+        }
+    });
+    impatient.collect::<Vec<_>>().join("\n")
 }
 
 fn python(script: &str) -> Command {

@@ -1,0 +1,122 @@
+//! What the tools of the trade say of the stack's files: promtool of rules and their cases, amtool of Alertmanager's
+//! configuration, docker-compose of the compose file, npm's `@grafana/schema` of the dashboards.
+
+use std::path::Path;
+
+use tokio::process::Command;
+
+use crate::{
+    run,
+    servers::{Variables, deps, filled, program},
+    support::stack,
+};
+
+#[tokio::test]
+async fn promtool_accepts_the_rules_and_every_case_of_them_passes() {
+    let rules = absolute(stack::RULES, ".yml");
+    let said = run(program("promtool").args(["check", "rules"]).args(&rules)).await;
+    assert_eq!(said.matches("SUCCESS").count(), rules.len(), "{said}");
+    let cases = absolute("dashboards/prometheus/tests", ".yml");
+    let said = run(program("promtool").args(["test", "rules"]).args(&cases)).await;
+    assert_eq!(said.matches("SUCCESS").count(), cases.len(), "{said}");
+}
+
+#[tokio::test]
+async fn promtool_accepts_the_configuration_of_prometheus() {
+    for url in ["", "https://example.com"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let variables = [("PHASOR_ENVIRONMENT", "pro\"duction\\"), ("UPTIME_URL", url)];
+        let config = filled("dashboards/prometheus/prometheus.yml", &variables).await;
+        let config =
+            config.replace("/etc/prometheus/rules", &stack::root().join(stack::RULES).display().to_string());
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, config).expect("the configuration is written");
+        let said = run(program("promtool").args(["check", "config"]).arg(&file)).await;
+        assert!(said.contains("3 rule files found"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn amtool_accepts_alertmanagers_configuration_and_finds_each_severity_its_receiver() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("alertmanager.yml");
+    let config = filled("dashboards/alertmanager/alertmanager.yml", ALERTMANAGER).await;
+    std::fs::write(&file, config).expect("the configuration is written");
+    run(program("amtool").arg("check-config").arg(&file)).await;
+    for (severity, receiver) in [("critical", "people"), ("warning", "webhook"), ("info", "quiet")] {
+        let mut command = program("amtool");
+        command.args(["config", "routes", "test", "--config.file"]).arg(&file);
+        let said = run(command.arg(format!("severity={severity}"))).await;
+        assert_eq!(said.lines().next(), Some(receiver), "{severity}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn docker_compose_accepts_the_compose_file_and_demands_the_secrets() {
+    let compose = |environment: Variables<'_>| {
+        let mut command = Command::new(deps().join("python/bin/python"));
+        command
+            .args(["-c", "from compose.cli.main import main; main()"])
+            .args(["--profile", "postgres", "config", "--quiet"])
+            .current_dir(stack::root())
+            .env("PYTHONPATH", deps().join("usr/lib/python3/dist-packages"))
+            .env_remove("PHASOR_BOOTSTRAP_API_KEY")
+            .env_remove("GRAFANA_ADMIN_PASSWORD")
+            .envs(environment.iter().copied());
+        command
+    };
+    run(&mut compose(&[("PHASOR_BOOTSTRAP_API_KEY", "any"), ("GRAFANA_ADMIN_PASSWORD", "any")])).await;
+    for (given, missing) in [
+        ("GRAFANA_ADMIN_PASSWORD", "PHASOR_BOOTSTRAP_API_KEY"),
+        ("PHASOR_BOOTSTRAP_API_KEY", "GRAFANA_ADMIN_PASSWORD"),
+    ] {
+        let output = compose(&[(given, "any")]).output().await.expect("docker-compose runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(missing), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboards_fit_the_types_of_grafanas_schema() {
+    let mut node = Command::new("node");
+    node.arg(stack::root().join("collector/tests/world/schema.cjs")).arg(deps().join("node/node_modules"));
+    let boards = absolute(stack::DASHBOARDS, ".json");
+    let said = run(node.args(&boards)).await;
+    assert_eq!(said.trim(), format!("{} dashboards fit", boards.len()));
+}
+
+#[tokio::test]
+async fn the_script_that_fills_files_names_what_is_missing_and_changes_nothing_else() {
+    let script = stack::root().join("dashboards/fill.sh");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    std::fs::write(&from, "# ${UNSET}\na: \"${A}\" ${A}$1 ${b} $$\n").expect("a file");
+    let fill = |value: Option<&str>| {
+        let mut command = Command::new("sh");
+        command.arg(&script).arg(&from).arg(&to).arg("cat").arg(&to);
+        command.env_remove("A").envs(value.map(|value| ("A", value)));
+        command
+    };
+    let filled = run(&mut fill(Some(r#"&|\"x"#))).await;
+    assert_eq!(filled, "# ${UNSET}\na: \"&|\\\\\\\"x\" &|\\\\\\\"x$1 ${b} $$\n");
+    let output = fill(None).output().await.expect("sh runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("A is not set"));
+}
+
+/// What the compose file gives Alertmanager.
+pub(crate) const ALERTMANAGER: Variables<'static> = &[
+    ("ALERT_EMAIL_TO", "people@example.com"),
+    ("ALERT_EMAIL_FROM", "phasor@example.com"),
+    ("SMTP_HOST", "127.0.0.1:9"),
+    ("SMTP_USER", ""),
+    ("SMTP_PASSWORD", ""),
+    ("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/"),
+];
+
+/// The files of a folder of the repository, by their whole path.
+fn absolute(folder: &str, ending: &str) -> Vec<String> {
+    let root: &Path = &stack::root();
+    let names = stack::files(folder, ending);
+    names.iter().map(|name| root.join(folder).join(name).display().to_string()).collect()
+}
