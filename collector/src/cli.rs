@@ -5,6 +5,7 @@
 //! - **Not here:** what `run` and `smoke` do; [`Handlers`] brings that in.
 
 mod components;
+mod journal;
 mod keys;
 mod print_config;
 mod validate;
@@ -50,6 +51,9 @@ enum Command {
     /// Manage the API keys of the phase store, also while a server runs.
     #[command(subcommand)]
     Keys(Keys),
+    /// Look into what is kept on disk, also while a server runs.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Play the reference scenario against a running server and check every number.
     Smoke(Smoke),
 }
@@ -158,6 +162,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
                 Err(diagnostics) => refuse(&diagnostics, &mut io::stderr().lock()),
             };
         }
+        Command::Journal(command) => match config::load(&cli.sources()) {
+            Ok(loaded) => journal::journal(command, &loaded.config, &cli.data_dir(), &mut out, &mut err),
+            Err(diagnostics) => return refuse(&diagnostics, &mut err),
+        },
         Command::Keys(command) => keys::keys(command, &cli.data_dir(), &mut out, &mut err),
         Command::Smoke(args) => {
             drop((out, err));

@@ -172,6 +172,18 @@ impl Config {
         })
     }
 
+    /// Where the journal lies.
+    pub fn journal_directory(&self, data_dir: &Path) -> PathBuf {
+        let storage = self.file_storage().and_then(|storage| storage.directory.clone());
+        storage.unwrap_or_else(|| data_dir.join("journal"))
+    }
+
+    /// Where dead letters lie: beside the journal in the data directory, or in the directory that `file_storage` names.
+    pub fn dead_letters_directory(&self, data_dir: &Path) -> PathBuf {
+        let storage = self.file_storage().and_then(|storage| storage.directory.as_deref());
+        storage.unwrap_or(data_dir).join("dead-letters")
+    }
+
     /// The health check that is enabled, if there is one.
     pub fn health_check(&self) -> Option<&extensions::HealthCheck> {
         self.service.extensions.iter().find_map(|id| match self.extensions.get(id) {

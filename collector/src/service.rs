@@ -84,7 +84,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartErr
     // Downstream first: consumers take up their saved state before anything new can come in.
     let mut engine = build::engine(config, data_dir, &journal, modes, &memory)?;
     build::connectors(config, &mut engine, &memory)?;
-    let tables = build::exporters(config, &mut engine, &memory)?;
+    let tables = build::exporters(config, data_dir, &mut engine, &memory)?;
 
     // Receivers bind, and serve nothing yet.
     let admission = Admission::new(budget.admission_bytes);

@@ -116,7 +116,7 @@ impl Exporter for Debug {
 
 impl Debug {
     async fn read(mut self, feed: Feed) {
-        let Feed { cursor, edge, mut drain } = feed;
+        let Feed { cursor, edge, mut drain, .. } = feed;
         let expired = drain.expired();
         tokio::pin!(expired);
         let mut ticks = interval(TICK);

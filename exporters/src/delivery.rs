@@ -11,8 +11,8 @@
 //!
 //! - **In:** records of one pipeline, by a cursor of its own.
 //! - **Out:** requests to a [`Destination`].
-//! - **Guaranteed:** at least once; a position is committed only when every item up to it was taken
-//!   or given up and counted, and items are counted with the commit, so accepted = sent + failed +
+//! - **Guaranteed:** at least once; a position is committed only when every item up to it was taken, or
+//!   given up and counted, and what was given up is on disk by then if dead letters are kept, or its sender told, and items are counted with the commit, so accepted = sent + failed +
 //!   still in the journal at any moment; order holds with one request in flight; memory is bounded by
 //!   [`READ_AHEAD_BYTES_MAX`] and one more request.
 //! - **Not here:** sockets. A destination knows one protocol and one attempt.
@@ -26,7 +26,7 @@ use pipelines::{
     engine::edge::ConsumerEdge,
     journal::{Cursor, Position, Record},
 };
-use proto::{AnyBatch, SignalKind};
+use proto::SignalKind;
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
@@ -45,7 +45,7 @@ mod window;
 use backoff::{Policy, Random};
 use gather::{Gatherer, Gathering};
 use retry::Action;
-use sender::Sender;
+use sender::{Outgoing, Sender};
 use window::{Tally, Window};
 
 /// Where requests go: one protocol, one attempt at a time, no retry of its own.
@@ -109,6 +109,8 @@ struct Run<D> {
     window: Window<Position>,
     jobs: JoinSet<(u64, Tally)>,
     random: Random,
+    /// Everything up to here is committed.
+    reached: Position,
     /// The journal is closed and read to its end.
     ended: bool,
 }
@@ -138,13 +140,17 @@ impl<D: Destination> Exporter for Delivery<D> {
 }
 
 async fn run<D: Destination>(destination: D, settings: Settings, feed: Feed) {
-    let Feed { cursor, edge, mut drain } = feed;
+    let Feed { cursor, edge, mut drain, delivered, dead_letters } = feed;
+    retry::names().for_each(|code| edge.failed.add(code, 0));
+    let settings = if delivered { settings.one_by_one() } else { settings };
+    let sender = Sender::new(destination, settings.clone(), Arc::clone(&edge), dead_letters, delivered);
     let mut run = Run {
-        sender: Arc::new(Sender::new(destination, settings.clone(), Arc::clone(&edge))),
+        sender: Arc::new(sender),
         gatherer: Gatherer::new(settings.gathering),
         random: Random::new(settings.seed),
         window: Window::new(),
         jobs: JoinSet::new(),
+        reached: cursor.position(),
         ended: false,
         settings,
         cursor,
@@ -178,6 +184,19 @@ async fn run<D: Destination>(destination: D, settings: Settings, feed: Feed) {
     run.sender.notices().stopped(run.window.len(), run.cursor.lag_bytes());
 }
 
+// === impl Settings ===
+
+impl Settings {
+    /// For senders that wait for what becomes of their own requests: no request shares the fate of another, unless
+    /// batches were asked for.
+    fn one_by_one(mut self) -> Self {
+        if self.gathering.wait_max.is_zero() {
+            self.gathering.bytes_target = 1;
+        }
+        self
+    }
+}
+
 // === impl Run ===
 
 impl<D: Destination> Run<D> {
@@ -202,11 +221,13 @@ impl<D: Destination> Run<D> {
 
     fn start(&mut self) {
         let (records, bytes) = self.gatherer.take();
-        let Some(last) = records.last().map(|record| record.position) else { return };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+        let (arrival, last) = (first.arrival, last.position);
         let ticket = self.window.push(last, bytes);
-        let Some(request) = request::join(records) else {
+        let Some(batch) = request::join(records) else {
             return self.settled(ticket, Tally::default());
         };
+        let request = Outgoing { batch, arrival };
         let random = Random::new(self.random.number());
         let sender = Arc::clone(&self.sender);
         self.jobs.spawn(async move { (ticket, settle(&sender, request, random).await) });
@@ -214,10 +235,18 @@ impl<D: Destination> Run<D> {
 
     fn settled(&mut self, ticket: u64, tally: Tally) {
         self.window.settle(ticket, tally);
-        if let Some((reached, tally)) = self.window.advance() {
+        let before = self.reached;
+        while let Some((last, tally)) = self.window.advance() {
             self.edge.sent.add(tally.sent);
-            self.edge.failed.add(tally.failed);
-            self.cursor.commit(reached);
+            tally.failed.iter().for_each(|(code, items)| self.edge.failed.add(code, *items));
+            if let Some(refused) = &tally.refused {
+                // In a pipeline that answers `delivered` somebody waits for this; elsewhere nobody does.
+                self.cursor.refuse(self.reached, last, &self.sender.refusal(refused));
+            }
+            self.reached = last;
+        }
+        if self.reached > before {
+            self.cursor.commit(self.reached);
             self.show_lag();
         }
     }
@@ -236,13 +265,17 @@ pub(crate) fn show_lag(edge: &ConsumerEdge, cursor: &Cursor) {
 
 /// Settles a request. A panic is a fault of ours; it costs this request and is counted, but does not
 /// stop the exporter.
-async fn settle<D: Destination>(sender: &Sender<D>, request: AnyBatch, random: Random) -> Tally {
-    let items = request.items() as u64;
-    let settled = AssertUnwindSafe(sender.settle(request, random)).catch_unwind().await;
-    settled.unwrap_or_else(|_| {
-        error!(items, "a request was lost by a fault in the exporter; please report it");
-        Tally { sent: 0, failed: items }
-    })
+async fn settle<D: Destination>(sender: &Sender<D>, request: Outgoing, random: Random) -> Tally {
+    let Outgoing { batch, arrival } = request.clone();
+    match AssertUnwindSafe(sender.settle(request, random)).catch_unwind().await {
+        Ok(tally) => tally,
+        Err(_) => {
+            error!(items = batch.items(), "a fault in the exporter cost a request; please report it");
+            let mut tally = Tally::default();
+            sender.give_up(batch, arrival, sender::fault(), &mut tally).await;
+            tally
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "an exporter owns its clock")]

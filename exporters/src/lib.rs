@@ -115,6 +115,15 @@ impl Config {
         }
     }
 
+    /// Room for what its destination refuses for good, in bytes.
+    pub fn dead_letter_bytes_max(&self) -> u64 {
+        match self {
+            Self::OtlpGrpc(config) => config.max_dead_letter_bytes.0,
+            // Neither has a destination that could refuse.
+            Self::Debug(_) | Self::Prometheus(_) => 0,
+        }
+    }
+
     /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own. `hints` are those of a
     /// `batch` processor in the pipeline.
     ///

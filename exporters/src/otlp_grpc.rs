@@ -169,7 +169,7 @@ fn refused(voice: Voice, status: &Status) -> Refused {
     let after = response::Status::decode(status.details()).ok().and_then(|details| details.retry_after);
     let (mut action, mut code) = retry::grpc(status.code() as i32, after);
     if voice == Voice::Answer && is_over_limit(status) {
-        (action, code) = (Action::GiveUp, "ANSWER_TOO_LARGE");
+        (action, code) = (Action::GiveUp, retry::ANSWER_TOO_LARGE);
     } else if status.code() == Code::OutOfRange && status.message().contains(TONIC_TOO_LARGE) {
         // The table says retry, but these are the words of a tonic server that will never take a
         // message of this size.

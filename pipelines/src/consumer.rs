@@ -10,6 +10,7 @@ use proto::AnyBatch;
 use thiserror::Error;
 
 use crate::{
+    dead_letters::DeadLetters,
     engine::{drain::Drain, edge::ConsumerEdge},
     journal::Cursor,
     time::UnixNanos,
@@ -34,6 +35,10 @@ pub struct Feed {
     pub edge: Arc<ConsumerEdge>,
     /// When to stop.
     pub drain: Drain,
+    /// The pipeline answers `delivered`: senders wait for what becomes of their data.
+    pub delivered: bool,
+    /// Where to put what is given up for good, if it is to be kept.
+    pub dead_letters: Option<DeadLetters>,
 }
 
 /// A deterministic fold over the batches of a pipeline.

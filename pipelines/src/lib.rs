@@ -3,8 +3,8 @@
 //!
 //! Read in this order: [`refusal`] (how work is declined), [`config`] (small checked values),
 //! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
-//! [`snapshot`] (state and cursor together), [`engine`] (configuration to running pipelines), then
-//! the lists [`processors`] and [`connectors`].
+//! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`engine`]
+//! (configuration to running pipelines), then the lists [`processors`] and [`connectors`].
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
@@ -12,6 +12,7 @@ pub mod component;
 pub mod config;
 pub mod connectors;
 pub mod consumer;
+pub mod dead_letters;
 pub mod engine;
 pub mod journal;
 pub mod memory;

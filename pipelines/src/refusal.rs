@@ -3,9 +3,11 @@
 //! Every refusal carries its reason as a person would read it, and, where waiting helps, for how
 //! long. Refusals become gRPC codes and HTTP statuses only in receivers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
+
+use crate::component::ComponentId;
 
 /// Why a batch was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -24,6 +26,25 @@ pub enum Refusal {
         /// What is wrong with the data.
         reason: Reason,
     },
+    /// The destination of a pipeline that answers `delivered` has not taken the data.
+    #[error("{0}")]
+    Downstream(Arc<Downstream>),
+}
+
+/// What a destination had to say, for the sender that waits for it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{exporter} could not deliver the data: {name}: {message}")]
+pub struct Downstream {
+    /// Whose destination.
+    pub exporter: ComponentId,
+    /// The gRPC status code it was refused with.
+    pub code: i32,
+    /// The code's name.
+    pub name: &'static str,
+    /// The destination's words, short and without control characters.
+    pub message: String,
+    /// When to come back, if waiting may help; nothing if it was refused for good.
+    pub retry_after: Option<Duration>,
 }
 
 /// A reason, short enough for a label and plain enough for a person.
@@ -70,6 +91,16 @@ impl Refusal {
     pub fn reason(&self) -> Reason {
         match *self {
             Self::Retry { reason, .. } | Self::Permanent { reason } => reason,
+            Self::Downstream(_) => Reason::Downstream,
+        }
+    }
+
+    /// When to come back; nothing if the same data will never be taken.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Retry { after, .. } => Some(*after),
+            Self::Permanent { .. } => None,
+            Self::Downstream(downstream) => downstream.retry_after,
         }
     }
 }
@@ -92,4 +123,4 @@ impl Reason {
 }
 
 /// What a sender is told to wait when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);

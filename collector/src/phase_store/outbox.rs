@@ -15,7 +15,6 @@ use pipelines::{
         inlet::{Arrival, Inlet},
     },
     journal::{ProducerId, Sequence},
-    refusal::Refusal,
     time::UnixNanos,
 };
 use proto::{AnyBatch, SignalKind};
@@ -132,13 +131,15 @@ impl Relay {
                 self.edges.iter().zip(items).for_each(|(edge, items)| edge.accepted.add(items));
                 Ok(())
             }
-            Err(Refusal::Retry { after, .. }) => Err(after),
-            Err(refusal @ Refusal::Permanent { .. }) => {
-                // The phase is stored; what it told is not wanted by any pipeline.
-                tracing::error!(number, %refusal, "the pipelines refused a stored phase for good");
-                self.edges.iter().zip(items).for_each(|(edge, items)| edge.refused.add(items));
-                Ok(())
-            }
+            Err(refusal) => match refusal.retry_after() {
+                Some(after) => Err(after),
+                None => {
+                    // The phase is stored; what it told is not wanted by any pipeline.
+                    tracing::error!(number, %refusal, "the pipelines refused a stored phase for good");
+                    self.edges.iter().zip(items).for_each(|(edge, items)| edge.refused.add(items));
+                    Ok(())
+                }
+            },
         }
     }
 

@@ -11,6 +11,7 @@ use exporters::{
 use pipelines::{
     component::ComponentId,
     config::ConfigError,
+    dead_letters::DeadLetters,
     engine::{
         edge::ProcessorEdge,
         inlet::{Chain, Stage},
@@ -51,10 +52,7 @@ pub(super) fn journal(
         signal: spec.id.signal,
         mode: *mode,
     };
-    let directory = match config.file_storage().and_then(|storage| storage.directory.as_deref()) {
-        Some(directory) => directory.to_owned(),
-        None => data_dir.join("journal"),
-    };
+    let directory = config.journal_directory(data_dir);
     let durable = modes.contains(&Mode::Durable);
     let (journal, recovered) = Journal::open(Settings {
         directory: durable.then_some(directory),
@@ -134,20 +132,28 @@ pub(super) fn connectors(
 /// Every exporter in use: those that push once for each of their pipelines, a Prometheus table once for all of them.
 pub(super) fn exporters(
     config: &Config,
+    data_dir: &Path,
     engine: &mut Engine,
     memory: &MemoryGauge,
 ) -> Result<Vec<Exposed>, StartError> {
     let mut exposed = Vec::new();
+    let dead_letters = config.dead_letters_directory(data_dir);
     for id in config.service.graph.exporters() {
         let exporter = &config.exporters[id];
         let bounds = Bounds { lag_bytes_max: exporter.lag_bytes_max(), on_full: exporter.on_full() };
+        let bytes_max = exporter.dead_letter_bytes_max();
         let pipelines: Vec<_> = config.service.graph.ending_at(id).collect();
         for (nth, pipeline) in pipelines.into_iter().enumerate() {
             let seed = seed().map_err(|error| failed(id, error))?;
             let hints = batch_hints(config, pipeline);
             match exporter.build(id, seed, hints).map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter) => {
-                    engine.add_exporter(id, pipeline, exporter, bounds).map_err(|error| failed(id, error))?;
+                    let name = config.service.graph.pipelines()[pipeline].id.to_string();
+                    let letters = (bytes_max > 0)
+                        .then(|| DeadLetters::new(&dead_letters, &id.to_string(), &name, bytes_max));
+                    engine
+                        .add_exporter(id, pipeline, exporter, bounds, letters)
+                        .map_err(|error| failed(id, error))?;
                 }
                 Built::Table(_) if nth > 0 => {}
                 Built::Table(config) => {

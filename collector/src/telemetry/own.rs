@@ -138,9 +138,8 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
     for signal in SignalKind::ALL {
         let edges: Vec<_> = edges.iter().filter(|edge| edge.signal == signal).cloned().collect();
         let items = signal.items();
-        let counts: [(&str, &str, Read<ConsumerEdge, u64>); 3] = [
+        let counts: [(&str, &str, Read<ConsumerEdge, u64>); 2] = [
             ("sent", "delivered to the destination", |edge| edge.sent.total()),
-            ("send_failed", "the destination refused for good", |edge| edge.failed.total()),
             ("enqueue_failed", "dropped because the exporter lagged too far behind", |edge| {
                 edge.dropped.total()
             }),
@@ -149,6 +148,7 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
             let name = format!("otelcol_exporter_{outcome}_{items}");
             counter(meter, name, format!("Number of {items} {help}."), &edges, labels, read);
         }
+        send_failed(meter, items, edges);
     }
     let labels = |edge: &ConsumerEdge| {
         vec![
@@ -156,6 +156,7 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
             KeyValue::new("data_type", edge.signal.as_str()),
         ]
     };
+    dead_letters(meter, edges);
     let help = "Number of requests that were sent again.";
     counter(meter, "phasor_exporter_retries".to_owned(), help.to_owned(), edges, labels, |edge| {
         edge.retries.total()
@@ -167,6 +168,52 @@ fn exporters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
     for (what, help, read) in sizes {
         gauge(meter, format!("otelcol_exporter_queue_{what}"), help, edges, labels, read);
     }
+}
+
+/// By the code they were refused with; an exporter that refuses nothing shows one series without it.
+fn send_failed(meter: &Meter, items: &str, edges: Vec<Arc<ConsumerEdge>>) {
+    if edges.is_empty() {
+        return;
+    }
+    meter
+        .u64_observable_counter(format!("otelcol_exporter_send_failed_{items}"))
+        .with_description(format!("Number of {items} given up, by what the destination refused them with."))
+        .with_callback(move |seen| {
+            for edge in &edges {
+                let exporter = KeyValue::new("exporter", edge.consumer.to_string());
+                let causes = edge.failed.by_cause();
+                if causes.is_empty() {
+                    seen.observe(0, std::slice::from_ref(&exporter));
+                }
+                for (cause, count) in causes {
+                    seen.observe(count, &[exporter.clone(), KeyValue::new("error.type", cause)]);
+                }
+            }
+        })
+        .build();
+}
+
+fn dead_letters(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
+    let edges = edges.to_vec();
+    meter
+        .u64_observable_counter("phasor_exporter_dead_letters")
+        .with_description("Number of requests refused for good, by what became of them: kept on disk, or not for want of room or by a failing disk.")
+        .with_callback(move |seen| {
+            for edge in &edges {
+                let counts = &edge.letters;
+                for (outcome, count) in
+                    [("kept", &counts.kept), ("full", &counts.full), ("storage", &counts.storage)]
+                {
+                    let labels = [
+                        KeyValue::new("exporter", edge.consumer.to_string()),
+                        KeyValue::new("data_type", edge.signal.as_str()),
+                        KeyValue::new("outcome", outcome),
+                    ];
+                    seen.observe(count.total(), &labels);
+                }
+            }
+        })
+        .build();
 }
 
 fn connectors(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {

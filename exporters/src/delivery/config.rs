@@ -7,7 +7,8 @@
 //!   the pipeline's own `on_full`. A time that is written is obeyed, and what it costs is counted.
 //! - `retry_on_failure.randomization_factor` unset means full jitter.
 //! - `sending_queue.num_consumers` is 4, not 10: requests are joined up to 2 MiB, so that four in
-//!   flight fill a fast link.
+//!   flight fill a fast link. Without a queue (`enabled: false`) requests are not joined, and up to
+//!   [`IN_FLIGHT_WITHOUT_QUEUE`] are in flight, as many as senders wait.
 
 use std::time::Duration;
 
@@ -214,7 +215,8 @@ impl SendingQueue {
             }
             (None, None) => {}
         }
-        Settings { in_flight_max: self.num_consumers, gathering, retry: retry.policy(), seed }
+        let in_flight_max = if self.enabled { self.num_consumers } else { IN_FLIGHT_WITHOUT_QUEUE };
+        Settings { in_flight_max, gathering, retry: retry.policy(), seed }
     }
 }
 
@@ -289,6 +291,10 @@ impl From<OnFull> for journal::OnFull {
     }
 }
 
+/// Requests in flight where there is no queue.
+pub const IN_FLIGHT_WITHOUT_QUEUE: usize = 64;
+/// Room for the dead letters of an exporter, unless `max_dead_letter_bytes` says otherwise.
+pub const DEAD_LETTER_BYTES_MAX: u64 = 64 << 20;
 /// Requests in flight, unless `num_consumers` says otherwise.
 const IN_FLIGHT_DEFAULT: usize = 4;
 const CONSUMERS_MAX: usize = 1000;

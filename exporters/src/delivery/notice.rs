@@ -4,11 +4,12 @@
 //! **Not here:** counts. Every loss is counted at the edge, whether it is logged or not.
 
 use std::{
+    error::Error,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use pipelines::component::ComponentId;
+use pipelines::{component::ComponentId, dead_letters::NotKept};
 use proto::SignalKind;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -21,6 +22,8 @@ pub(super) struct Notices {
     exporter: ComponentId,
     signal: SignalKind,
     lost: Limit,
+    kept: Limit,
+    not_kept: Limit,
     retrying: Limit,
     warned: Limit,
 }
@@ -43,17 +46,45 @@ impl Notices {
             exporter,
             signal,
             lost: Limit::default(),
+            kept: Limit::default(),
+            not_kept: Limit::default(),
             retrying: Limit::default(),
             warned: Limit::default(),
         }
     }
 
-    /// Data was given up for good.
+    /// Data was given up for good, and nobody has it any more.
     pub(super) fn lost(&self, items: u64, refused: &Refused) {
         if let Some(left_out) = self.lost.pass() {
             let (exporter, signal) = (&self.exporter, self.signal);
             let (code, message) = (refused.code, shown(&refused.message));
             error!(%exporter, %signal, items, code, message, left_out, "data was refused for good and is lost");
+        }
+    }
+
+    /// Data was given up for good, and is on disk.
+    pub(super) fn kept(&self, items: u64, refused: &Refused) {
+        if let Some(left_out) = self.kept.pass() {
+            let (exporter, signal) = (&self.exporter, self.signal);
+            let (code, message) = (refused.code, shown(&refused.message));
+            error!(%exporter, %signal, items, code, message, left_out, "data was refused for good; see `phasor journal dead-letters`");
+        }
+    }
+
+    /// Data was given up for good, and its sender is told.
+    pub(super) fn told(&self, items: u64, refused: &Refused) {
+        if let Some(left_out) = self.kept.pass() {
+            let (exporter, signal) = (&self.exporter, self.signal);
+            let (code, message) = (refused.code, shown(&refused.message));
+            warn!(%exporter, %signal, items, code, message, left_out, "data was refused for good, as its sender was told");
+        }
+    }
+
+    /// A dead letter could not be kept.
+    pub(super) fn not_kept(&self, error: &NotKept) {
+        if let Some(left_out) = self.not_kept.pass() {
+            let (exporter, signal, cause) = (&self.exporter, self.signal, error.source());
+            error!(%exporter, %signal, %error, cause, left_out, "a dead letter was not kept");
         }
     }
 
@@ -107,7 +138,7 @@ impl Limit {
 }
 
 /// A peer's words, cut to what a log line bears, with control characters made visible.
-fn shown(message: &str) -> String {
+pub(super) fn shown(message: &str) -> String {
     let mut text: String = message.chars().take(MESSAGE_CHARS_MAX).flat_map(visible).collect();
     if message.chars().nth(MESSAGE_CHARS_MAX).is_some() {
         text.push('…');

@@ -36,7 +36,7 @@ enum Meaning {
 /// The action for a gRPC status code other than `OK`, and the code's name.
 pub fn grpc(code: i32, after: Option<Duration>) -> (Action, &'static str) {
     let row = GRPC.iter().find(|row| row.0 == code);
-    let (name, meaning) = row.map_or(("UNASSIGNED", Meaning::Final), |row| (row.1, row.2));
+    let (name, meaning) = row.map_or((UNASSIGNED, Meaning::Final), |row| (row.1, row.2));
     let action = match (meaning, after) {
         (Meaning::Passing, after) => Action::Retry { after },
         (Meaning::Exhausted, Some(_)) => Action::Retry { after },
@@ -45,6 +45,31 @@ pub fn grpc(code: i32, after: Option<Duration>) -> (Action, &'static str) {
     };
     (action, name)
 }
+
+/// The number of a code by its name; `INTERNAL` for what went wrong on our side.
+pub(super) fn number(name: &str) -> i32 {
+    match name {
+        TOO_LARGE => 8,
+        _ => GRPC.iter().find(|row| row.1 == name).map_or(13, |row| row.0),
+    }
+}
+
+/// Every code that data can be given up with.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let own = [UNASSIGNED, TOO_LARGE, ANSWER_TOO_LARGE, PARTIAL_SUCCESS, FAULT];
+    GRPC.iter().map(|row| row.1).chain(own)
+}
+
+/// A code that gRPC does not know.
+const UNASSIGNED: &str = "UNASSIGNED";
+/// The code of an answer that is too large to be read.
+pub(crate) const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
+/// The code of an item that is too large to be sent at all.
+pub(super) const TOO_LARGE: &str = "TOO_LARGE";
+/// The code of items that the destination left out of a request it took.
+pub(super) const PARTIAL_SUCCESS: &str = "PARTIAL_SUCCESS";
+/// The code of a request that was lost by a fault of ours.
+pub(super) const FAULT: &str = "FAULT";
 
 /// OTLP, *OTLP/gRPC Response*, *Failures*: the table of retryable codes.
 const GRPC: [(i32, &str, Meaning); 16] = [

@@ -11,16 +11,24 @@ use std::{
     time::Duration,
 };
 
-use pipelines::engine::edge::ConsumerEdge;
+use pipelines::{
+    dead_letters::{DeadLetters, Letter, NotKept},
+    engine::edge::ConsumerEdge,
+    refusal::{Downstream, RETRY_AFTER, Refusal},
+    time::UnixNanos,
+};
 use proto::AnyBatch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     Answer, Destination, Refused, Settings,
     backoff::{Backoff, Random},
-    notice::Notices,
+    notice::{Notices, shown},
     request::{cut, halve},
-    retry::Action,
+    retry::{self, Action},
     window::Tally,
 };
 
@@ -31,8 +39,21 @@ pub(super) struct Sender<D> {
     settings: Settings,
     edge: Arc<ConsumerEdge>,
     notices: Notices,
+    /// Where to put what is given up.
+    dead_letters: Option<Arc<DeadLetters>>,
+    /// The senders of the data wait, and are told.
+    delivered: bool,
     /// No attempt before this moment: the destination asked for it.
     pause: Mutex<Option<Instant>>,
+}
+
+/// A joined request on its way to a destination.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    /// The request.
+    pub(super) batch: AnyBatch,
+    /// When the oldest data in it came in.
+    pub(super) arrival: UnixNanos,
 }
 
 /// How a request, or a piece of one, ended.
@@ -45,9 +66,16 @@ enum End {
 // === impl Sender ===
 
 impl<D: Destination> Sender<D> {
-    pub(super) fn new(destination: D, settings: Settings, edge: Arc<ConsumerEdge>) -> Self {
+    pub(super) fn new(
+        destination: D,
+        settings: Settings,
+        edge: Arc<ConsumerEdge>,
+        dead_letters: Option<DeadLetters>,
+        delivered: bool,
+    ) -> Self {
         let notices = Notices::new(edge.consumer.clone(), edge.signal);
-        Self { destination, settings, edge, notices, pause: Mutex::new(None) }
+        let dead_letters = dead_letters.map(Arc::new);
+        Self { destination, settings, edge, notices, dead_letters, delivered, pause: Mutex::new(None) }
     }
 
     pub(super) fn notices(&self) -> &Notices {
@@ -55,23 +83,32 @@ impl<D: Destination> Sender<D> {
     }
 
     /// Settles every item of a request.
-    pub(super) async fn settle(&self, request: AnyBatch, mut random: Random) -> Tally {
+    pub(super) async fn settle(&self, request: Outgoing, mut random: Random) -> Tally {
+        let Outgoing { batch, arrival } = request;
         let mut tally = Tally::default();
         let gathering = &self.settings.gathering;
         // Pieces wait in reverse, so that the next one is at the end.
-        let mut waiting = cut(request, gathering.bytes_max, gathering.items_max);
+        let mut waiting = cut(batch, gathering.bytes_max, gathering.items_max);
         waiting.reverse();
+        let mut halved_in_vain = 0;
         while let Some(piece) = waiting.pop() {
             if piece.bytes().len() > gathering.bytes_max {
-                self.give_up(&piece, &too_large(piece.bytes().len()), &mut tally);
+                let refused = too_large(piece.bytes().len());
+                self.give_up(piece, arrival, refused, &mut tally).await;
                 continue;
             }
             match self.send(&piece, &mut random).await {
-                End::Taken { rejected } => count(&mut tally, &piece, rejected),
-                End::GivenUp(refused) => self.give_up(&piece, &refused, &mut tally),
+                End::Taken { rejected } => {
+                    halved_in_vain = 0;
+                    count(&mut tally, &piece, rejected);
+                }
+                End::GivenUp(refused) => self.give_up(piece, arrival, refused, &mut tally).await,
                 End::TooLarge(refused) => match halve(&piece) {
-                    Some((first, second)) => waiting.extend([second, first]),
-                    None => self.give_up(&piece, &refused, &mut tally),
+                    Some((first, second)) if halved_in_vain < HALVED_IN_VAIN_MAX => {
+                        halved_in_vain += 1;
+                        waiting.extend([second, first]);
+                    }
+                    _ => self.give_up(piece, arrival, refused, &mut tally).await,
                 },
             }
         }
@@ -112,11 +149,65 @@ impl<D: Destination> Sender<D> {
         }
     }
 
-    /// The one place where data is lost. A dead-letter file belongs here.
-    fn give_up(&self, piece: &AnyBatch, refused: &Refused, tally: &mut Tally) {
+    /// The one place where data is given up: a sender that waits is told, otherwise it becomes a dead letter, or is
+    /// lost; it is counted in any case.
+    pub(super) async fn give_up(
+        &self,
+        piece: AnyBatch,
+        arrival: UnixNanos,
+        refused: Refused,
+        tally: &mut Tally,
+    ) {
         let items = piece.items() as u64;
-        self.notices.lost(items, refused);
-        tally.failed += items;
+        if self.delivered {
+            self.notices.told(items, &refused);
+        } else if self.keep(piece, arrival, &refused).await {
+            self.notices.kept(items, &refused);
+        } else {
+            self.notices.lost(items, &refused);
+        }
+        tally.fail(items, refused);
+    }
+
+    /// Puts a piece among the dead letters. When this returns it is on disk, or counted as not kept.
+    async fn keep(&self, piece: AnyBatch, arrival: UnixNanos, refused: &Refused) -> bool {
+        let Some(dead_letters) = self.dead_letters.clone() else { return false };
+        let letter = Letter {
+            arrival,
+            refused: UnixNanos::now(),
+            signal: piece.kind(),
+            items: piece.items() as u64,
+            code: refused.code.to_owned(),
+            reason: refused.message.clone(),
+            payload: piece.bytes().clone(),
+        };
+        let kept = spawn_blocking(move || dead_letters.keep(&letter)).await;
+        let kept = kept.unwrap_or_else(|error| Err(NotKept::Storage(std::io::Error::other(error))));
+        let counts = &self.edge.letters;
+        match &kept {
+            Ok(()) => counts.kept.add(1),
+            Err(NotKept::Full { .. }) => counts.full.add(1),
+            Err(NotKept::Storage(_)) => counts.storage.add(1),
+        }
+        if let Err(error) = &kept {
+            self.notices.not_kept(error);
+        }
+        kept.is_ok()
+    }
+
+    /// What the senders of a request are told that was not delivered as a whole.
+    pub(super) fn refusal(&self, refused: &Refused) -> Refusal {
+        let retry_after = match refused.action {
+            Action::Retry { after } => Some(after.unwrap_or(RETRY_AFTER)),
+            Action::Split | Action::GiveUp => None,
+        };
+        Refusal::Downstream(Arc::new(Downstream {
+            exporter: self.edge.consumer.clone(),
+            code: retry::number(refused.code),
+            name: refused.code,
+            message: shown(&refused.message),
+            retry_after,
+        }))
     }
 
     fn pause_for(&self, delay: Duration) {
@@ -143,16 +234,30 @@ fn count(tally: &mut Tally, piece: &AnyBatch, rejected: u64) {
     let items = piece.items() as u64;
     let rejected = rejected.min(items);
     tally.sent += items - rejected;
-    tally.failed += rejected;
+    if rejected > 0 {
+        // Nobody says which ones, and the sender need not send the others again: this is no refusal.
+        *tally.failed.entry(retry::PARTIAL_SUCCESS).or_default() += rejected;
+    }
 }
 
 fn too_large(bytes: usize) -> Refused {
     Refused {
         action: Action::GiveUp,
-        code: "TOO_LARGE",
+        code: retry::TOO_LARGE,
         message: format!("a single item of {bytes} bytes is over the limit of a request, it was not sent"),
     }
 }
+
+/// A request that was lost by a fault of ours.
+pub(super) fn fault() -> Refused {
+    let message = "the exporter has a fault; please report it".to_owned();
+    Refused { action: Action::GiveUp, code: retry::FAULT, message }
+}
+
+/// How often in a row a piece is cut in half without any piece being taken. A request of 16 million items is down to
+/// single ones by then; a destination that still says "too much" means something else, a quota for example, and would
+/// be asked once for each item.
+const HALVED_IN_VAIN_MAX: u32 = 24;
 
 #[expect(clippy::disallowed_methods, reason = "an exporter owns its clock")]
 fn now() -> Instant {

@@ -15,11 +15,12 @@ use pipelines::{
     },
     time::UnixNanos,
 };
-use proto::{Batch, Traces, testing::sample};
+use proto::{AnyBatch, Batch, Traces, testing::sample};
 use tokio::{sync::Semaphore, task::JoinHandle, time::sleep};
 
 use super::{gather::Size, *};
 
+mod given_up;
 mod simulation;
 
 /// What it says to the n-th request.
@@ -81,16 +82,7 @@ impl Destination for Script {
 
 impl Line {
     fn start(settings: Settings, script: Script) -> Self {
-        let pipeline =
-            PipelineSettings { name: "traces".into(), signal: SignalKind::Traces, mode: Mode::Memory };
-        let (journal, _) = Journal::open(JournalSettings {
-            directory: None,
-            segment_bytes_max: 1 << 20,
-            tail_bytes_max: 1 << 30,
-            pipelines: vec![pipeline],
-        })
-        .unwrap();
-        Self::on(journal, "destination", settings, script)
+        Self::on(journal(Mode::Memory), "destination", settings, script)
     }
 
     fn on(journal: Arc<Journal>, name: &str, settings: Settings, script: Script) -> Self {
@@ -105,10 +97,18 @@ impl Line {
         settings: Settings,
         script: Script,
     ) -> Self {
-        let cursor = journal.cursor(PipelineIndex(0), name, bounds).unwrap();
-        let edge = Arc::new(ConsumerEdge::new(ComponentId::new(name), SignalKind::Traces));
-        let (trigger, drain) = drain();
-        let feed = Feed { cursor, edge: Arc::clone(&edge), drain };
+        let (feed, trigger) = feed(&journal, name, bounds);
+        Self::fed(journal, feed, trigger, settings, script)
+    }
+
+    fn fed(
+        journal: Arc<Journal>,
+        feed: Feed,
+        trigger: DrainTrigger,
+        settings: Settings,
+        script: Script,
+    ) -> Self {
+        let edge = Arc::clone(&feed.edge);
         let running = tokio::spawn(Box::new(Delivery::new(script, settings)).run(feed));
         Self { journal, edge, trigger, running }
     }
@@ -126,6 +126,24 @@ impl Line {
         assert_eq!(self.edge.lag_bytes.value(), 0, "all is committed");
         (self.edge.sent.total(), self.edge.failed.total())
     }
+}
+
+fn journal(mode: Mode) -> Arc<Journal> {
+    let pipeline = PipelineSettings { name: "traces".into(), signal: SignalKind::Traces, mode };
+    let settings = JournalSettings {
+        directory: None,
+        segment_bytes_max: 1 << 20,
+        tail_bytes_max: 1 << 30,
+        pipelines: vec![pipeline],
+    };
+    Journal::open(settings).unwrap().0
+}
+
+fn feed(journal: &Arc<Journal>, name: &str, bounds: Bounds) -> (Feed, DrainTrigger) {
+    let cursor = journal.cursor(PipelineIndex(0), name, bounds).unwrap();
+    let edge = Arc::new(ConsumerEdge::new(ComponentId::new(name), SignalKind::Traces));
+    let (trigger, drain) = drain();
+    (Feed { cursor, edge, drain, delivered: false, dead_letters: None }, trigger)
 }
 
 fn settings() -> Settings {

@@ -3,7 +3,9 @@
 //! **Guaranteed:** a position is handed out for commit only when every request before it is settled,
 //! and its tally with it: what is not committed is still in the journal and counted nowhere else.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Refused;
 
 /// Requests read and not yet committed. `P` is a position in the journal.
 #[derive(Debug)]
@@ -15,12 +17,14 @@ pub(super) struct Window<P> {
 }
 
 /// What became of the items of a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Taken by the destination.
     pub(super) sent: u64,
-    /// Given up for good.
-    pub(super) failed: u64,
+    /// Given up for good, by the code they were refused with.
+    pub(super) failed: BTreeMap<&'static str, u64>,
+    /// The first refusal that cost a part of the request.
+    pub(super) refused: Option<Refused>,
 }
 
 #[derive(Debug)]
@@ -28,6 +32,16 @@ struct Slot<P> {
     last: P,
     bytes: usize,
     tally: Option<Tally>,
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// These items are given up.
+    pub(super) fn fail(&mut self, items: u64, refused: Refused) {
+        *self.failed.entry(refused.code).or_default() += items;
+        self.refused.get_or_insert(refused);
+    }
 }
 
 // === impl Window ===
@@ -53,19 +67,12 @@ impl<P: Copy> Window<P> {
         }
     }
 
-    /// Takes out the settled requests at the front: how far they reach, and their sum.
+    /// Takes out the request at the front, if it is settled: where it ends, and what became of it.
     pub(super) fn advance(&mut self) -> Option<(P, Tally)> {
-        let mut reached = None;
-        let mut sum = Tally::default();
-        while let Some(&Slot { last, bytes, tally: Some(tally) }) = self.slots.front() {
-            self.slots.pop_front();
-            self.first += 1;
-            self.bytes -= bytes;
-            sum.sent += tally.sent;
-            sum.failed += tally.failed;
-            reached = Some(last);
-        }
-        reached.map(|last| (last, sum))
+        let slot = self.slots.pop_front_if(|slot| slot.tally.is_some())?;
+        self.first += 1;
+        self.bytes -= slot.bytes;
+        Some((slot.last, slot.tally?))
     }
 
     /// Bytes of the requests read and not yet committed.
@@ -87,16 +94,19 @@ mod tests {
     fn only_the_contiguous_settled_prefix_is_committed() {
         let mut window = Window::new();
         let tickets: Vec<_> = (1..=4).map(|last| window.push(last, 10)).collect();
-        let one = Tally { sent: 1, failed: 1 };
-        window.settle(tickets[1], one);
+        let one = |sent| Tally { sent, ..Tally::default() };
+        window.settle(tickets[1], one(1));
         assert_eq!(window.advance(), None);
-        window.settle(tickets[0], one);
-        assert_eq!(window.advance(), Some((2, Tally { sent: 2, failed: 2 })));
+        window.settle(tickets[0], one(0));
+        assert_eq!(window.advance(), Some((1, one(0))));
+        assert_eq!(window.advance(), Some((2, one(1))));
+        assert_eq!(window.advance(), None);
         assert_eq!((window.bytes(), window.len()), (20, 2));
-        window.settle(tickets[3], one);
+        window.settle(tickets[3], one(3));
         assert_eq!(window.advance(), None);
-        window.settle(tickets[2], one);
-        assert_eq!(window.advance(), Some((4, Tally { sent: 2, failed: 2 })));
+        window.settle(tickets[2], one(2));
+        assert_eq!(window.advance(), Some((3, one(2))));
+        assert_eq!(window.advance(), Some((4, one(3))));
         assert_eq!((window.bytes(), window.len()), (0, 0));
     }
 }

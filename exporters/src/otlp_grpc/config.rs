@@ -10,7 +10,7 @@ use tonic::{
     transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
 };
 
-use crate::delivery::config::{OnFull, RetryOnFailure, SendingQueue};
+use crate::delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue};
 
 /// The exporter's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,10 @@ pub struct Config {
     pub max_lag_bytes: Option<ByteSize>,
     /// What happens when it lags behind by that much.
     pub on_full: OnFull,
+    /// Room on disk, over all pipelines, for what the destination refuses for good; 0 keeps nothing. When it is used
+    /// up, what is refused further is lost and counted; `phasor journal dead-letters` shows what is kept and sends it
+    /// again. A pipeline that answers `delivered` keeps nothing, because its senders are told.
+    pub max_dead_letter_bytes: ByteSize,
 }
 
 /// `tls`.
@@ -270,6 +274,7 @@ impl Default for Config {
             retry_on_failure: RetryOnFailure::default(),
             max_lag_bytes: None,
             on_full: OnFull::default(),
+            max_dead_letter_bytes: ByteSize(DEAD_LETTER_BYTES_MAX),
         }
     }
 }

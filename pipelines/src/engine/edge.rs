@@ -1,10 +1,16 @@
 //! Counters at the edges between components: items in and out, by outcome.
 //!
 //! The engine measures edges; components count nothing themselves (an exporter tells its edge what
-//! became of the items, because only it knows). All counters are plain atomics that only grow;
-//! `collector` shows them on `/metrics` under the OpenTelemetry Collector's names.
+//! became of the items, because only it knows). All counters only grow; `collector` shows them on `/metrics` under
+//! the OpenTelemetry Collector's names.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use proto::SignalKind;
 
@@ -13,6 +19,21 @@ use crate::component::ComponentId;
 /// A counter that only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
+
+/// A counter that only grows, apart for each cause. Causes are names in the program, so there are few.
+#[derive(Debug, Default)]
+pub struct CountByCause(Mutex<BTreeMap<&'static str, u64>>);
+
+/// What became of the dead letters of an exporter: see [`crate::dead_letters`].
+#[derive(Debug, Default)]
+pub struct LetterCounts {
+    /// Letters that are on disk.
+    pub kept: Count,
+    /// Letters not kept because the exporter's bound was reached.
+    pub full: Count,
+    /// Letters not kept because the disk failed.
+    pub storage: Count,
+}
 
 /// A receiver's edge, one per signal: what came in and how it was answered.
 #[derive(Debug)]
@@ -55,8 +76,10 @@ pub struct ConsumerEdge {
     pub signal: SignalKind,
     /// Items delivered (an exporter) or applied (an aggregator).
     pub sent: Count,
-    /// Items given up for good: refused by the destination.
-    pub failed: Count,
+    /// Items given up for good, by the code they were refused with.
+    pub failed: CountByCause,
+    /// Requests given up for good that were put on disk, or were not.
+    pub letters: LetterCounts,
     /// Items dropped by `on_full: drop_oldest`.
     pub dropped: Count,
     /// Requests that failed and were tried again.
@@ -82,6 +105,29 @@ impl Count {
     /// The total so far.
     pub fn total(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+// === impl CountByCause ===
+
+impl CountByCause {
+    /// Adds `n` items. Adding none shows the cause from the start, so that its first increase is seen as one.
+    pub fn add(&self, cause: &'static str, n: u64) {
+        *self.lock().entry(cause).or_default() += n;
+    }
+
+    /// The total so far.
+    pub fn total(&self) -> u64 {
+        self.lock().values().sum()
+    }
+
+    /// Every cause that was named, and its count.
+    pub fn by_cause(&self) -> Vec<(&'static str, u64)> {
+        self.lock().iter().map(|(cause, count)| (*cause, *count)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,7 +185,8 @@ impl ConsumerEdge {
             consumer,
             signal,
             sent: Count::default(),
-            failed: Count::default(),
+            failed: CountByCause::default(),
+            letters: LetterCounts::default(),
             dropped: Count::default(),
             retries: Count::default(),
             lag_bytes: Gauge::default(),

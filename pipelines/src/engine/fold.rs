@@ -27,7 +27,6 @@ use crate::{
         saved,
     },
     journal::{Cursor, Position, Record},
-    refusal::Refusal,
     snapshot::{SnapshotError, Snapshots},
     time::UnixNanos,
 };
@@ -334,16 +333,16 @@ async fn push(outlet: &Inlet, batch: AnyBatch, now: UnixNanos, name: &str, drain
         let arrival = Arrival { batches: vec![batch.clone()], now, sequence: None };
         match outlet.push(arrival).await {
             Ok(()) => return,
-            Err(Refusal::Retry { after, .. }) => {
-                tokio::select! {
+            Err(refusal) => match refusal.retry_after() {
+                Some(after) => tokio::select! {
                     () = sleep(after) => {}
                     () = drain.expired() => return,
+                },
+                None => {
+                    error!(connector = name, error = %refusal, items = batch.items(), "points were refused for good");
+                    return;
                 }
-            }
-            Err(refusal) => {
-                error!(connector = name, error = %refusal, items = batch.items(), "points were refused for good");
-                return;
-            }
+            },
         }
     }
 }

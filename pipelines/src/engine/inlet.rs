@@ -135,8 +135,8 @@ impl Inlet {
                 match head.process(batch.clone(), now) {
                     Ok(Some(batch)) => parts.push(Part { pipeline: head.index, batch }),
                     Ok(None) => {}
-                    Err(refusal @ Refusal::Retry { .. }) => return Err(refusal),
-                    Err(refusal @ Refusal::Permanent { .. }) => declined = Some(refusal),
+                    Err(refusal) if refusal.retry_after().is_some() => return Err(refusal),
+                    Err(refusal) => declined = Some(refusal),
                 }
             }
         }

@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::{
     component::ComponentId,
     consumer::{Aggregator, Exporter, Feed},
+    dead_letters::DeadLetters,
     engine::{
         drain::{DrainTrigger, drain},
         edge::{ConsumerEdge, ProcessorEdge},
@@ -102,7 +103,7 @@ struct Stage {
 
 enum Work {
     Fold(Box<Fold>),
-    Export(Box<dyn Exporter>, Feed),
+    Export(Box<dyn Exporter>, Box<Feed>),
 }
 
 #[derive(Debug)]
@@ -146,7 +147,8 @@ impl Engine {
         Inlet::for_receiver(Arc::clone(&self.journal), self.fed_by(receiver))
     }
 
-    /// Adds an exporter at the end of one pipeline (an index into the graph's pipelines).
+    /// Adds an exporter at the end of one pipeline (an index into the graph's pipelines). A pipeline that answers
+    /// `delivered` keeps no dead letters: its senders were told, and still have the data.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -156,10 +158,14 @@ impl Engine {
         pipeline: usize,
         exporter: Box<dyn Exporter>,
         bounds: Bounds,
+        dead_letters: Option<DeadLetters>,
     ) -> Result<(), BuildError> {
         let Input { cursor, edge, .. } = self.input(id, pipeline, bounds)?;
         let (trigger, drain) = drain();
-        let work = Work::Export(exporter, Feed { cursor, edge, drain });
+        let delivered = self.modes[pipeline] == Mode::Delivered;
+        let dead_letters = dead_letters.filter(|_| !delivered);
+        let feed = Feed { cursor, edge, drain, delivered, dead_letters };
+        let work = Work::Export(exporter, Box::new(feed));
         self.stages.push(Stage { id: id.clone(), trigger, work });
         Ok(())
     }
@@ -289,7 +295,7 @@ impl Stage {
                 Started { id, feeds, trigger, task: tokio::spawn(fold.run()) }
             }
             Work::Export(exporter, feed) => {
-                Started { id, feeds: false, trigger, task: tokio::spawn(exporter.run(feed)) }
+                Started { id, feeds: false, trigger, task: tokio::spawn(exporter.run(*feed)) }
             }
         }
     }

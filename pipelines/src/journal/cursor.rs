@@ -17,6 +17,7 @@ use super::{
     readback::{self, ReadBack},
     state::State,
 };
+use crate::refusal::Refusal;
 
 /// A consumer's place in one pipeline: reads in order, commits what is done with. One task reads;
 /// commits may come from anywhere. Dropping it gives the name free.
@@ -102,6 +103,16 @@ impl Cursor {
     /// Everything up to and including `position` is done with.
     pub fn commit(&self, position: Position) {
         self.change(|slot, _| slot.commit(position));
+    }
+
+    /// Whoever waits for one of the records behind `after`, up to and including `up_to`, gets this refusal: they were
+    /// not delivered. To be called before they are committed.
+    pub fn refuse(&self, after: Position, up_to: Position, refusal: &Refusal) {
+        let mut effects = Effects::default();
+        if let Some(pipeline) = self.shared.lock().pipelines.get_mut(self.pipeline.0) {
+            pipeline.fail_waiting(after, up_to, refusal, &mut effects);
+        }
+        effects.run();
     }
 
     /// Goes to the position an aggregator's snapshot was taken at, before the first

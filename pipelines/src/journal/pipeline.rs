@@ -151,7 +151,8 @@ impl Pipeline {
     pub(super) fn remove(&mut self, key: u64, effects: &mut Effects) -> Option<Slot> {
         let index = self.slots.iter().position(|slot| slot.key == key)?;
         let slot = self.slots.swap_remove(index);
-        self.fail_waiting(slot.committed, self.tail.end(), Reason::ShuttingDown, effects);
+        let refusal = Refusal::retry(Reason::ShuttingDown);
+        self.fail_waiting(slot.committed, self.tail.end(), &refusal, effects);
         self.settle(effects);
         Some(slot)
     }
@@ -171,7 +172,7 @@ impl Pipeline {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             let Some((from, to)) = slot.drop_oldest(&self.tail, &self.marks) else { continue };
-            self.fail_waiting(from, to, Reason::QueueFull, effects);
+            self.fail_waiting(from, to, &Refusal::retry(Reason::QueueFull), effects);
         }
     }
 
@@ -185,11 +186,18 @@ impl Pipeline {
         effects.free(self.tail.release(position));
     }
 
-    fn fail_waiting(&mut self, after: Position, up_to: Position, reason: Reason, effects: &mut Effects) {
+    /// Resolves every ticket that waits for a place behind `after`, up to and including `up_to`, with this refusal.
+    pub(super) fn fail_waiting(
+        &mut self,
+        after: Position,
+        up_to: Position,
+        refusal: &Refusal,
+        effects: &mut Effects,
+    ) {
         self.waiting.retain(|(position, completion)| {
             let lost = after < *position && *position <= up_to;
             if lost {
-                effects.fail(Arc::clone(completion), Refusal::retry(reason));
+                effects.fail(Arc::clone(completion), refusal.clone());
             }
             !lost
         });

@@ -7,6 +7,8 @@
 //! | a passing condition: memory, lag, disk, drain, a body that came too slowly | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
 //! | not OTLP, does not inflate, cut off | INVALID_ARGUMENT | 400 | give up |
 //! | refused for good | INVALID_ARGUMENT | 400 | give up |
+//! | not delivered, in a pipeline that answers `delivered`: refused for good by the destination | its own code | see [`downstream`] | give up |
+//! | the same, given up after passing failures | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
 //! | a signal no pipeline takes, an unknown method or path | UNIMPLEMENTED | 404 | look at its configuration |
 //! | an encoding or a content type we do not know | UNIMPLEMENTED | 415 | look at its configuration |
 //! | another method than POST | UNIMPLEMENTED | 405 | look at its configuration |
@@ -60,11 +62,17 @@ pub(super) enum Decline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(super) enum Code {
+    Unknown = 2,
     InvalidArgument = 3,
+    NotFound = 5,
+    AlreadyExists = 6,
+    PermissionDenied = 7,
     ResourceExhausted = 8,
+    FailedPrecondition = 9,
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 // === impl Decline ===
@@ -79,6 +87,10 @@ impl Decline {
             Self::Refused(Refusal::Retry { .. }) | Self::TooSlow(_) => {
                 (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
             }
+            Self::Refused(Refusal::Downstream(told)) => match told.retry_after {
+                Some(_) => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+                None => downstream(told.code),
+            },
             Self::Refused(Refusal::Permanent { .. })
             | Self::Malformed(_)
             | Self::Corrupt(_)
@@ -111,7 +123,7 @@ impl Decline {
     /// When to come back, for a passing condition; always more than zero.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(Refusal::Retry { after, .. }) => Some((*after).max(RETRY_AFTER_MIN)),
+            Self::Refused(refusal) => refusal.retry_after().map(|after| after.max(RETRY_AFTER_MIN)),
             Self::TooSlow(_) => Some(RETRY_AFTER_MIN),
             _ => None,
         }
@@ -158,6 +170,22 @@ impl Decline {
             InflateError::Full(full) => Self::full(full, bytes_max),
             InflateError::Corrupt(error) => Self::Corrupt(error),
         }
+    }
+}
+
+/// What a destination refused for good, told to the sender: never a code that means "come back".
+fn downstream(code: i32) -> (Code, StatusCode) {
+    match code {
+        3 => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+        5 => (Code::NotFound, StatusCode::NOT_FOUND),
+        6 => (Code::AlreadyExists, StatusCode::CONFLICT),
+        7 => (Code::PermissionDenied, StatusCode::FORBIDDEN),
+        8 => (Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE),
+        9 => (Code::FailedPrecondition, StatusCode::BAD_REQUEST),
+        12 => (Code::Unimplemented, StatusCode::NOT_IMPLEMENTED),
+        13 => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR),
+        16 => (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
+        _ => (Code::Unknown, StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
