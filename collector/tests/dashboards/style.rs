@@ -149,6 +149,19 @@ fn every_dashboard_has_the_environment_links_and_annotations() {
 }
 
 #[test]
+fn what_counts_by_the_interval_says_the_shortest_that_holds_enough_scrapes() {
+    for board in stack::dashboards() {
+        for panel in board.panels() {
+            let targets = list(panel, "/targets").iter().filter(|target| asks_prometheus(target));
+            let by_interval =
+                targets.filter(|target| string(target, "/expr").contains("$__interval")).count() > 0;
+            let expected = if by_interval { Value::from("1m") } else { Value::Null };
+            assert_eq!(panel["interval"], expected, "{}, panel {}", board.file, panel["title"]);
+        }
+    }
+}
+
+#[test]
 fn exemplars_lead_to_the_trace_and_spans_to_their_numbers() {
     let sources = stack::yaml("dashboards/grafana/provisioning/datasources/phasor.yaml");
     let of = |kind: &str| {

@@ -80,6 +80,26 @@ async fn every_query_of_every_panel_returns_data_and_every_dot_leads_to_a_trace(
     }
 
     the_dot_on_the_duration_histogram_leads_to_its_span(&prometheus, &backend).await;
+    the_picture_shows_every_panel(&prometheus).await;
+}
+
+/// What README's picture is drawn with.
+async fn the_picture_shows_every_panel(prometheus: &Server) {
+    for board in stack::dashboards() {
+        let drawn = crate::run(
+            tokio::process::Command::new("python3")
+                .arg(stack::root().join("dashboards/picture.py"))
+                .arg(format!("http://{}", prometheus.address))
+                .arg(stack::root().join(stack::DASHBOARDS).join(&board.file))
+                .arg("1"),
+        )
+        .await;
+        assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"), "{}: {drawn}", board.file);
+        for panel in board.panels() {
+            let title = string(panel, "/title");
+            assert!(drawn.contains(&format!(">{title}</text>")), "{}: {title} is not drawn", board.file);
+        }
+    }
 }
 
 /// As Grafana does by the provisioned link: from the exemplar's `trace_id` to the trace, and there to its `span_id`.
@@ -243,6 +263,7 @@ async fn exemplars(prometheus: &Server, expression: &str) -> Vec<Value> {
 fn interpolated(expression: &str) -> String {
     let values = [
         ("$__rate_interval", "20s"),
+        ("$__interval", "20s"),
         ("$__range_s", "60"),
         ("$__range", "60s"),
         ("$__tags", "service_name=\"phasor-phase-store\""),
