@@ -8,7 +8,7 @@
 //! - **Not here yet:** the protobuf format with native histograms, names in UTF-8.
 //!
 //! The way of a point: [`translate`] gives it its name ([`names`]), its labels ([`labels`],
-//! [`value_text`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
+//! [`pipelines::value_text`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
 //! when [`page`], as [`negotiate`] found, answers a scrape on [`server`]. [`ingest`] joins the table to
 //! the engine and saves it by way of [`state`].
 
@@ -26,7 +26,6 @@ pub mod server;
 pub mod state;
 pub mod text;
 pub mod translate;
-pub mod value_text;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 //! Read in this order: [`refusal`] (how work is declined), [`config`] (small checked values),
 //! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
 //! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`engine`]
-//! (configuration to running pipelines), then the lists [`processors`] and [`connectors`].
+//! (configuration to running pipelines), then the lists [`processors`] and [`connectors`], and
+//! [`value_text`] (attributes as labels show them).
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
@@ -23,3 +24,4 @@ pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod value_text;

@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Frame;
-use pipelines::{engine::edge::Count, time::UnixNanos};
+use pipelines::{engine::edge::Count, time::UnixNanos, value_text::push_base64};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -33,7 +33,6 @@ use super::{
     render::{CHUNK_BYTES, Scrape},
     series::{Dropped, Table, value::Show},
     text::Kind,
-    value_text::push_base64,
 };
 
 /// The page. Shared by whoever serves it.

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use pipelines::time::UnixNanos;
+use pipelines::{time::UnixNanos, value_text::push_value};
 use proto::{
     Batch, Metrics,
     view::{
@@ -41,7 +41,6 @@ use super::{
         },
     },
     text::{self, ExemplarText, Kind},
-    value_text::push_value,
 };
 
 /// Turns batches into points. Keeps only buffers from one batch to the next.

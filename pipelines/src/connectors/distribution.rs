@@ -39,6 +39,14 @@ impl Distribution {
         bucket
     }
 
+    /// Adds what another of the same bounds counted; its exemplars stay behind.
+    pub(crate) fn fold(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.sum += other.sum;
+    }
+
     /// How many values were counted.
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -59,7 +67,7 @@ impl Distribution {
             *count = from.number()?;
             total = total.checked_add(*count).ok_or(RestoreError("the counts of a series overflow"))?;
         }
-        restored.sum = from.double()?;
+        restored.sum = from.sum()?;
         // An exemplar is one of the counted values, so its bucket is never empty.
         let counts = &restored.counts;
         let bucket_of = |value| Some(bucket_of(bounds, value)).filter(|bucket| counts[*bucket] > 0);

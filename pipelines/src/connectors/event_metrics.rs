@@ -34,6 +34,7 @@ use crate::{
     },
     consumer::{Aggregator, RestoreError},
     time::UnixNanos,
+    value_text::push_value,
 };
 use catalog::{Catalog, Feed, Kind, Metric};
 use cell::{Amount, Cell};
@@ -50,6 +51,8 @@ pub struct EventMetrics {
     /// Series given up since the last emission, whose end is still to be told.
     ended: Vec<Series<Cell>>,
     key: Vec<u8>,
+    /// Room to spell values that are no text.
+    text: String,
     stats: Arc<Stats>,
 }
 
@@ -68,7 +71,8 @@ impl EventMetrics {
     fn new(catalog: Catalog, exemplars: bool, limits: Limits) -> Self {
         let table = Table::new(limits);
         let stats = Arc::default();
-        Self { catalog, exemplars, table, limits, ended: Vec::new(), key: Vec::new(), stats }
+        let (ended, key, text) = (Vec::new(), Vec::new(), String::new());
+        Self { catalog, exemplars, table, limits, ended, key, text, stats }
     }
 
     /// What it tells about itself.
@@ -77,7 +81,7 @@ impl EventMetrics {
     }
 
     fn record(&mut self, record: LogRecordView<'_>, resource: Attributes<'_>, now: UnixNanos) {
-        let Self { catalog, exemplars, table, key, stats, .. } = self;
+        let Self { catalog, exemplars, table, key, text, stats, .. } = self;
         let Some(event) = catalog.event(record.event_name()) else { return };
         let mut found = NOTHING;
         event.wanted.find(record.attributes(), &mut found);
@@ -96,7 +100,10 @@ impl EventMetrics {
                 Some(Some(value)) => amount_of(value, metric.kind),
             };
             match amount {
-                Some(amount) => apply(table, key, stats, (metric, feed), &record, amount),
+                Some(amount) => {
+                    push_key(key, text, feed, &record);
+                    apply(table, key, stats, (metric, feed), &record, amount);
+                }
                 None => stats.anomalies.add(1),
             }
         }
@@ -212,19 +219,23 @@ impl Aggregator for EventMetrics {
     }
 }
 
+/// Writes what tells the series of this event from others of the metric.
+fn push_key(key: &mut Vec<u8>, text: &mut String, feed: &Feed, record: &Record<'_>) {
+    key.clear();
+    for label in &feed.labels {
+        push_label(key, text, record.found[*label]);
+    }
+    push_label(key, text, record.environment);
+}
+
 fn apply(
     table: &mut Table<Cell>,
-    key: &mut Vec<u8>,
+    key: &[u8],
     stats: &Stats,
     (metric, feed): (&Metric, &Feed),
     record: &Record<'_>,
     amount: Amount,
 ) {
-    key.clear();
-    for label in &feed.labels {
-        push_label(key, record.found[*label]);
-    }
-    push_label(key, record.environment);
     let group = u32::try_from(feed.metric).expect("a catalog has fewer than 2^32 metrics");
     let place = table.touch(group, key, record.now, || Cell::new(metric));
     if place.overflow {
@@ -248,13 +259,14 @@ fn report_overflow(table: &mut Table<Cell>, group: u32, metric: &Metric) {
 }
 
 /// Labels are text. A missing one, and an empty one that Prometheus would take for missing, is `unknown`.
-fn push_label(key: &mut Vec<u8>, value: Option<Value<'_>>) {
+fn push_label(key: &mut Vec<u8>, text: &mut String, value: Option<Value<'_>>) {
+    text.clear();
     match value {
-        None | Some(Value::Empty | Value::Str("")) => key::push_str(key, UNKNOWN),
-        Some(Value::Str(text)) => key::push_str(key, text),
-        Some(Value::Bool(value)) => key::push_str(key, if value { "true" } else { "false" }),
-        Some(other) => key::push_str(key, &format!("{other:?}")),
+        Some(Value::Str(value)) => text.push_str(value),
+        Some(other) => push_value(text, other),
+        None => {}
     }
+    key::push_str(key, if text.is_empty() { UNKNOWN } else { text });
 }
 
 /// Where an exemplar may lead. A log record's flags are reliable: without the bit `sampled` nobody keeps the
@@ -264,16 +276,19 @@ fn origin_of(record: LogRecordView<'_>) -> Option<Origin> {
     sampled.then_some(Origin { trace_id: *record.trace_id()?, span_id: *record.span_id()? })
 }
 
-/// A measurement that the metric can take: a finite number, and for all but gauges not below zero.
+/// A measurement that the metric can take: a finite number, and for all that add up one between zero and
+/// [`MEASUREMENT_MAX`].
 fn amount_of(value: Value<'_>, kind: Kind) -> Option<Amount> {
+    let adds_up = kind != Kind::Gauge;
     match value {
         Value::Int(number) => match u64::try_from(number) {
             Ok(number) => Some(Amount::Whole(number)),
-            Err(_) => (kind == Kind::Gauge).then_some(Amount::Fraction(number as f64)),
+            Err(_) => (!adds_up).then_some(Amount::Fraction(number as f64)),
         },
-        Value::Double(number) if number.is_finite() && (number >= 0.0 || kind == Kind::Gauge) => {
-            Some(Amount::Fraction(number))
+        Value::Double(number) if adds_up => {
+            (0.0..=MEASUREMENT_MAX).contains(&number).then_some(Amount::Fraction(number))
         }
+        Value::Double(number) => number.is_finite().then_some(Amount::Fraction(number)),
         _ => None,
     }
 }
@@ -283,6 +298,10 @@ const TASK_ID: &str = "task.id";
 
 /// Where the label `environment` comes from when the event does not say.
 const RESOURCE_ENVIRONMENT: &str = "deployment.environment.name";
+
+/// The largest number that is added up: what an integer attribute could say at most. Far from what anyone means,
+/// and a sum of such numbers stays finite for longer than there is time to send them.
+const MEASUREMENT_MAX: f64 = (1_u64 << 63) as f64;
 
 /// The value of a label that has none.
 const UNKNOWN: &str = "unknown";

@@ -10,10 +10,14 @@
 //!                                      all numbers little endian
 //! ```
 //!
-//! - **Guaranteed:** equal values give equal bytes; what [`push`] wrote, [`Parts`] reads back. [`Parts`] ends
-//!   early on bytes that are not of this form; [`check`] finds out beforehand, for bytes that come from disk.
+//! - **Guaranteed:** equal values give equal bytes; what [`push`] wrote, [`Parts`] reads back. What [`push_label`]
+//!   wrote is equal where the labels are equal: a number and its text are one label, an empty text is none.
+//!   [`Parts`] ends early on bytes that are not of this form; [`check`] finds out beforehand, for bytes that come
+//!   from disk.
 
 use proto::view::Value;
+
+use crate::value_text::push_value;
 
 /// One value of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +75,16 @@ pub(crate) fn push(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Str(text) => push_str(out, text),
         other => push_other(out, other),
+    }
+}
+
+/// Appends a value as the label that it becomes: its text; nothing where that is empty. `text` is room to spell
+/// what is no text, so that it allocates only while it grows.
+#[inline]
+pub(crate) fn push_label(out: &mut Vec<u8>, value: Value<'_>, text: &mut String) {
+    match value {
+        Value::Str(value) if !value.is_empty() => push_str(out, value),
+        other => push_spelled(out, other, text),
     }
 }
 
@@ -139,6 +153,15 @@ impl<'a> Parts<'a> {
         let (head, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(head)
+    }
+}
+
+fn push_spelled(out: &mut Vec<u8>, value: Value<'_>, text: &mut String) {
+    text.clear();
+    push_value(text, value);
+    match text.as_str() {
+        "" => push_absent(out),
+        text => push_str(out, text),
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! - **In:** batches of spans.
 //! - **Out:** the cumulative sum `<namespace>.calls` and the histogram `<namespace>.duration` of the series
-//!   that changed, under the resource of their spans, with exemplars that lead back to them.
+//!   that changed, with exemplars that lead back to them; under an empty resource, or with
+//!   `add_resource_attributes` under that of their spans.
 //! - **Guaranteed:** every span is counted exactly once, so that the sum over all series is the number of
 //!   spans: what exceeds a limit is counted in an overflow series, whose only attribute is
-//!   `otel.metric.overflow`. Memory stays below `memory_max`. Finding a known series allocates nothing.
+//!   `otel.metric.overflow`, and so is what a resource counted that had to make room. Only series that
+//!   `metrics_expiration` ends take their spans with them. Series whose labels look alike are one. Memory stays
+//!   below `memory_max`. Finding a known series allocates nothing.
 //! - **Not here:** sampling. Spans count as they come; exemplars are left out where `tracestate` says that the
 //!   trace was not kept.
 
@@ -36,7 +39,7 @@ use crate::{
     consumer::{Aggregator, RestoreError},
     time::UnixNanos,
 };
-pub use config::Config;
+pub use config::{Config, Dimension};
 use config::{SERVICE_NAME, SPAN_KIND, SPAN_NAME, STATUS_CODE};
 use emit::{Point, emit};
 use resources::{Lookup, OVERFLOW, Resources};
@@ -51,6 +54,8 @@ pub struct SpanMetrics {
     ended: Vec<Ended>,
     /// The key of the span at hand.
     key: Vec<u8>,
+    /// Room to spell values that are no text.
+    text: String,
     stats: Arc<Stats>,
     /// How many groups have overflowed; see [`SpanMetrics::overflowed`].
     overflows: u32,
@@ -103,6 +108,7 @@ impl SpanMetrics {
             table: Table::new(settings.limits),
             ended: Vec::new(),
             key: Vec::new(),
+            text: String::new(),
             stats: Arc::default(),
             overflows: 0,
             settings,
@@ -123,7 +129,7 @@ impl SpanMetrics {
         self.key.clear();
         if settings.standard.service_name {
             let name = attributes.find(SERVICE_NAME).unwrap_or(Value::Str(UNKNOWN_SERVICE));
-            key::push(&mut self.key, name);
+            key::push_label(&mut self.key, name, &mut self.text);
         }
         let prefix = self.key.len();
         let mut found = NOTHING;
@@ -144,12 +150,12 @@ impl SpanMetrics {
         fallback: &Found<'a>,
         now: UnixNanos,
     ) {
-        let Self { settings, table, key, stats, .. } = self;
+        let Self { settings, table, key, text, stats, .. } = self;
         let fresh = || Distribution::new(&settings.bounds);
         let place = if group == OVERFLOW {
             table.touch_overflow(OVERFLOW, now, fresh)
         } else {
-            settings.push_key(key, span, found, fallback);
+            settings.push_key(key, text, span, found, fallback);
             table.touch(group, key, now, fresh)
         };
         if span.end_ns() < span.start_ns() {
@@ -175,7 +181,7 @@ impl SpanMetrics {
         if let Lookup::Group(group) = resources.find(attributes, |name| settings.keeps(name), now) {
             return group;
         }
-        self.make_room();
+        self.make_room(now);
         let Self { settings, resources, .. } = self;
         match resources.find(attributes, |name| settings.keeps(name), now) {
             Lookup::Group(group) => group,
@@ -183,12 +189,21 @@ impl SpanMetrics {
         }
     }
 
-    fn make_room(&mut self) {
-        let Self { resources, table, ended, stats, .. } = self;
-        let Some(group) = resources.candidate(|group| !table.group_changed(group)) else { return };
+    /// Gives up the resource idle longest, if it is idle long enough. What it counted goes to the overflow
+    /// resource, except for series whose time was over anyway.
+    fn make_room(&mut self, now: UnixNanos) {
+        let Self { settings, resources, table, ended, stats, .. } = self;
+        let Some(group) = resources.candidate(now, |group| !table.group_changed(group)) else { return };
         let resource: Arc<[u8]> = resources.remove(group).into();
-        let series = table.remove_group(group);
-        ended.extend(series.into_iter().map(|series| Ended { resource: Arc::clone(&resource), series }));
+        for series in table.remove_group(group) {
+            if table.is_over(&series, now) {
+                stats.expired.add(1);
+            } else {
+                let place = table.touch_overflow(OVERFLOW, now, || Distribution::new(&settings.bounds));
+                table.series_mut(place.slot).cell.fold(&series.cell);
+            }
+            ended.push(Ended { resource: Arc::clone(&resource), series });
+        }
         stats.evicted.add(1);
     }
 
@@ -346,7 +361,7 @@ impl Settings {
                 status_code: on(STATUS_CODE),
             },
             wanted,
-            defaults: config.dimensions.iter().map(|one| one.default.as_deref().map(Box::from)).collect(),
+            defaults: config.dimensions.iter().map(Dimension::default_label).collect(),
             names: config.names().map(Box::from).collect(),
             bounds: config.bounds(),
             unit_ns: config.unit().ns(),
@@ -367,11 +382,13 @@ impl Settings {
         self.config.add_resource_attributes && (names.is_empty() || names.iter().any(|kept| kept == name))
     }
 
-    /// Appends what tells the series of this span from others of its service. `found` is room to look in.
+    /// Appends what tells the series of this span from others of its service. `found` is room to look in, `text`
+    /// to spell in.
     #[inline]
     fn push_key<'a>(
         &self,
         key: &mut Vec<u8>,
+        text: &mut String,
         span: SpanView<'a>,
         found: &mut Found<'a>,
         fallback: &Found<'a>,
@@ -393,7 +410,7 @@ impl Settings {
         self.wanted.find(span.attributes(), found);
         for ((found, fallback), default) in found.iter().zip(fallback).zip(&self.defaults) {
             match (found.or(*fallback), default) {
-                (Some(value), _) => key::push(key, value),
+                (Some(value), _) => key::push_label(key, value, text),
                 (None, Some(default)) => key::push_str(key, default),
                 (None, None) => key::push_absent(key),
             }

@@ -74,6 +74,13 @@ impl<'a> Reader<'a> {
         Ok(f64::from_bits(u64::from_le_bytes(self.fixed()?)))
     }
 
+    /// A sum of measurements, none of which was below zero.
+    pub(crate) fn sum(&mut self) -> Result<f64, RestoreError> {
+        let sum = self.double()?;
+        let adds_up = sum.is_finite() && sum >= 0.0;
+        adds_up.then_some(sum).ok_or(RestoreError("a sum is no finite number, or below zero"))
+    }
+
     pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
         let (head, rest) = self.0.split_first_chunk().ok_or(TOO_SHORT)?;
         self.0 = rest;

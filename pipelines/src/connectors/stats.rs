@@ -11,11 +11,11 @@ pub struct Stats {
     pub bytes: Gauge,
     /// Records counted in an overflow series for want of room.
     pub overflowed: Count,
-    /// Resources given up to make room for others, after their last values were emitted.
+    /// Resources given up to make room for others. What they counted is in the overflow series.
     pub evicted: Count,
     /// Series given up because they were idle for longer than the configuration allows.
     pub expired: Count,
     /// Values that could not be taken as they were: a span that ends before it starts (taken as 0), a
-    /// measurement that is no number or below zero (left out).
+    /// measurement that is no number, below zero or absurdly large (left out).
     pub anomalies: Count,
 }

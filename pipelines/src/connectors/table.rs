@@ -316,9 +316,14 @@ impl<C: Cell> Table<C> {
         &mut self.groups[group]
     }
 
-    fn idle(&self, slot: u32, now: UnixNanos) -> bool {
-        let idle = now.0.saturating_sub(self.series(slot).seen.0);
+    /// Whether a series has been idle for too long.
+    pub(crate) fn is_over(&self, series: &Series<C>, now: UnixNanos) -> bool {
+        let idle = now.0.saturating_sub(series.seen.0);
         self.limits.expiration_ns.is_some_and(|after| idle > after)
+    }
+
+    fn idle(&self, slot: u32, now: UnixNanos) -> bool {
+        self.is_over(self.series(slot), now)
     }
 }
 

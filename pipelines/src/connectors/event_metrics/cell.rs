@@ -19,7 +19,8 @@ pub(crate) enum Cell {
     Gauge(f64),
 }
 
-/// A sum that only grows. Whole numbers are summed apart, so that counts stay exact beyond 2^53.
+/// A sum that only grows. Whole numbers are summed apart, so that counts stay exact beyond 2^53; beyond 2^64 the
+/// sum goes on as a floating-point number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counter {
     whole: u64,
@@ -78,7 +79,7 @@ impl Cell {
         Ok(match kind {
             Kind::Counter => Self::Counter(Counter {
                 whole: from.number()?,
-                fraction: from.double()?,
+                fraction: from.sum()?,
                 exemplars: Exemplars::restore(from, 1, |_| Some(0))?,
             }),
             Kind::Histogram => Self::Histogram(Distribution::restore(from, bounds)?),
@@ -125,7 +126,13 @@ impl Counter {
 
     fn add(&mut self, amount: Amount) {
         match amount {
-            Amount::Whole(amount) => self.whole = self.whole.saturating_add(amount),
+            Amount::Whole(amount) => match self.whole.checked_add(amount) {
+                Some(sum) => self.whole = sum,
+                None => {
+                    self.fraction += self.whole as f64;
+                    self.whole = amount;
+                }
+            },
             Amount::Fraction(amount) => self.fraction += amount,
         }
     }

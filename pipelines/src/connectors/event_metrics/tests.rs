@@ -227,6 +227,59 @@ fn a_wrong_name_of_a_catalog_is_refused_with_the_known_ones() {
     assert!(Config::default().check().is_err(), "no catalog at all");
 }
 
+#[test]
+fn labels_that_are_no_text_are_spelled_as_everywhere() {
+    let mut connector = connector("{catalog: [./own.yaml]}");
+    let values = [Value::Bytes(b"\0"), Value::Int(5), Value::Double(1.5), Value::Double(f64::NAN)];
+    let values = values.into_iter().chain([Value::Bool(true), Value::Bytes(b""), Value::Empty]);
+    let batch = encode::logs(|request| {
+        request.resource(
+            |_| {},
+            |scopes| {
+                scopes.scope("", "", |logs| {
+                    for value in values {
+                        logs.log_record(1, 1, |record| {
+                            record.event_name("shop.sale").attributes().value("kind", value);
+                        });
+                    }
+                })
+            },
+        );
+    });
+    connector.apply(&batch.into(), UnixNanos(100));
+    expect![[r#"
+        shop.sales[]{kind="1.5",environment="unknown"} 1 since 100
+        shop.sales[]{kind="5",environment="unknown"} 1 since 100
+        shop.sales[]{kind="AA==",environment="unknown"} 1 since 100
+        shop.sales[]{kind="NaN",environment="unknown"} 1 since 100
+        shop.sales[]{kind="true",environment="unknown"} 1 since 100
+        shop.sales[]{kind="unknown",environment="unknown"} 2 since 100
+    "#]]
+    .assert_eq(&emitted(&mut connector, 200));
+}
+
+#[test]
+fn an_absurd_measurement_is_left_out_and_counted_and_no_sum_ends_at_infinity() {
+    let mut connector = connector("{catalog: [./own.yaml]}");
+    for _ in 0..5 {
+        connector.apply(&batch(&["shop.sale price=1.7e308 size=1.7e308 stock=1.7e308"]), UnixNanos(100));
+    }
+    assert_eq!(connector.stats().anomalies.total(), 10);
+    // What integers can say is taken, and goes on beyond their own sum.
+    for _ in 0..5 {
+        let whole = "shop.sale price=9223372036854775807 size=9223372036854775807";
+        connector.apply(&batch(&[whole, "shop.sale price=9.2e18"]), UnixNanos(100));
+    }
+    assert_eq!(connector.stats().anomalies.total(), 10);
+    expect![[r#"
+        shop.revenue[]{kind="unknown",environment="staging"} 9.211686018427388e19 since 100
+        shop.sales[]{kind="unknown",environment="staging"} 15 since 100
+        shop.size[]{kind="unknown",environment="staging"} above: 5, sum 46116860184273880000 of 5 since 100
+        shop.stock[]{kind="unknown",environment="staging"} = 1.7e308
+    "#]]
+    .assert_eq(&emitted(&mut connector, 200));
+}
+
 fn any_event() -> impl Strategy<Value = String> {
     (0..6_u8, 0..100_u32, 0..400_u32, 1..9_u8).prop_map(|(kind, price, size, trace)| {
         format!("shop.sale kind=k{kind} price={price} size={size} stock=1 trace={trace}")

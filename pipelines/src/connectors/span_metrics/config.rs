@@ -18,7 +18,8 @@ use crate::{
 pub struct Config {
     /// What stands before `.calls` and `.duration`; may be empty.
     pub namespace: String,
-    /// Attributes that tell series apart, besides `service.name`, `span.name`, `span.kind` and `status.code`.
+    /// Attributes that tell series apart, by their text, besides `service.name`, `span.name`, `span.kind` and
+    /// `status.code`.
     pub dimensions: Vec<Dimension>,
     /// Which of those four to leave out.
     pub exclude_dimensions: Vec<String>,
@@ -32,14 +33,18 @@ pub struct Config {
     pub metrics_expiration: Span,
     /// The Collector's newer name of `metrics_expiration`, by series as ours always is.
     pub series_expiration: Span,
-    /// Series of one resource; what goes beyond is counted in its overflow series. 0 means no limit.
+    /// Series of one resource, or of all without `add_resource_attributes`; what goes beyond is counted in an
+    /// overflow series. 0 means no limit.
     pub aggregation_cardinality_limit: usize,
-    /// Resources held; a new one takes the place of the one idle longest whose values are all emitted, or goes
-    /// to the overflow resource while there is none.
+    /// Resources held; a new one takes the place of the one idle longest, for 5 minutes at least, whose counts go
+    /// to the overflow resource, or goes there itself while there is none.
     pub resource_metrics_cache_size: usize,
-    /// The resource attributes that tell resources apart; all if empty.
+    /// The resource attributes that tell resources apart; all if empty. Of no effect without
+    /// `add_resource_attributes`.
     pub resource_metrics_key_attributes: Vec<String>,
-    /// Whether the metrics carry the attributes of the spans' resource.
+    /// Whether the metrics carry the attributes of the spans' resource, so that each resource has series of its
+    /// own. Without it spans of all resources are added up by their dimensions, as the Collector documents it:
+    /// Prometheus shows no more than those either.
     pub add_resource_attributes: bool,
     /// Only `AGGREGATION_TEMPORALITY_CUMULATIVE`.
     pub aggregation_temporality: String,
@@ -157,7 +162,7 @@ impl Config {
     /// restored.
     pub fn fingerprint(&self) -> u64 {
         let mut parts =
-            vec!["span_metrics 1".to_owned(), self.namespace.clone(), self.unit().as_str().into()];
+            vec!["span_metrics 2".to_owned(), self.namespace.clone(), self.unit().as_str().into()];
         parts.push(format!("{} {}", self.histogram.disable, self.add_resource_attributes));
         parts.extend(self.bounds().iter().map(f64::to_string));
         parts.extend(self.standard_dimensions().map(str::to_owned));
@@ -298,7 +303,7 @@ impl Default for Config {
             aggregation_cardinality_limit: 10_000,
             resource_metrics_cache_size: 1_000,
             resource_metrics_key_attributes: Vec::new(),
-            add_resource_attributes: true,
+            add_resource_attributes: false,
             aggregation_temporality: CUMULATIVE.into(),
             memory_max: ByteSize(128 << 20),
             include_instrumentation_scope: Vec::new(),
@@ -307,6 +312,15 @@ impl Default for Config {
             dimensions_cache_size: None,
             metric_timestamp_cache_size: None,
         }
+    }
+}
+
+// === impl Dimension ===
+
+impl Dimension {
+    /// The default as a label: an empty one is none.
+    pub(crate) fn default_label(&self) -> Option<Box<str>> {
+        self.default.as_deref().filter(|text| !text.is_empty()).map(Box::from)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The resources that spans are grouped by, bounded.
 //!
-//! - **Guaranteed:** finding a known resource allocates nothing. At most `resources_max` are held, in at most `bytes_max`. A resource
-//!   whose values are not emitted yet is never given up, so that nothing counted is lost; while there is no
-//!   other, newcomers share the overflow resource, group [`OVERFLOW`].
+//! - **Guaranteed:** finding a known resource allocates nothing. At most `resources_max` are held, in at most
+//!   `bytes_max`. A resource that is in use, or whose values are not emitted yet, is never given up for a
+//!   newcomer; while there is no other, newcomers share the overflow resource, group [`OVERFLOW`].
 
 use std::{hash::BuildHasher, ops::Range};
 
@@ -98,16 +98,21 @@ impl Resources {
         (!known).then(|| self.insert(attributes.into(), seen))
     }
 
-    /// The group to give up next: idle longest among those that `emitted` accepts.
-    pub(crate) fn candidate(&mut self, emitted: impl Fn(u32) -> bool) -> Option<u32> {
-        let idle = self.idle.get_or_insert_with(|| {
-            let held = self.slots.iter().enumerate().skip(1);
-            let mut idle: Vec<_> =
-                held.filter_map(|(group, slot)| Some((slot.as_ref()?.seen, group as u32))).collect();
-            idle.sort_by(|a, b| b.cmp(a));
+    /// The group to give up next: idle longest, and for [`IDLE_NS_MIN`] at least, among those that `emitted`
+    /// accepts.
+    pub(crate) fn candidate(&mut self, now: UnixNanos, emitted: impl Fn(u32) -> bool) -> Option<u32> {
+        let Self { slots, idle, .. } = self;
+        let idle_ns = |slot: &Option<Resource>| Some(now.0.saturating_sub(slot.as_ref()?.seen.0));
+        let idle = idle.get_or_insert_with(|| {
+            let held = slots.iter().enumerate().skip(1);
+            let held = held.filter_map(|(group, slot)| Some((idle_ns(slot)?, group as u32)));
+            let mut idle: Vec<_> = held.filter(|(idle_ns, _)| *idle_ns >= IDLE_NS_MIN).collect();
+            idle.sort_unstable();
             idle.into_iter().map(|(_, group)| group).collect()
         });
-        std::iter::from_fn(|| idle.pop()).find(|group| emitted(*group))
+        // Some may have been heard of since the list was made.
+        let is_idle = |group: u32| idle_ns(&slots[group as usize]).is_some_and(|idle| idle >= IDLE_NS_MIN);
+        std::iter::from_fn(|| idle.pop()).find(|group| is_idle(*group) && emitted(*group))
     }
 
     /// From now on the resources may be asked for candidates anew.
@@ -201,6 +206,9 @@ impl Scratch {
 fn bytes_of(attributes: &[u8]) -> usize {
     attributes.len() + size_of::<Option<Resource>>() + 2 * size_of::<u32>()
 }
+
+/// Only a resource idle for so long makes room for another.
+const IDLE_NS_MIN: u64 = 300_000_000_000;
 
 /// The group of those for whom there was no room.
 pub(crate) const OVERFLOW: u32 = 0;

@@ -71,7 +71,7 @@ fn check(yaml: &str, calls: &[Call], expected: Expect) {
 fn spans_are_counted_and_timed_by_service_name_kind_and_status() {
     let error = Call { status: 2, ms: 17_000, trace: 3, ..CALL };
     check(
-        "{}",
+        "{add_resource_attributes: true}",
         &[CALL, Call { trace: 2, ..CALL }, error],
         expect![[r#"
         {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_ERROR"} 1 since 100 @100 3/3 17000.0
@@ -91,9 +91,9 @@ fn dimensions_come_from_the_span_then_the_resource_then_the_default() {
         yaml,
         &[CALL, post],
         expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",http.method="GET",region="eu"} 1 since 100
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",http.method="POST",region="us"} 1 since 100
-    "#]],
+            traces.span.metrics.calls[]{service.name="s1",span.name="GET /",http.method="GET",region="eu"} 1 since 100
+            traces.span.metrics.calls[]{service.name="s1",span.name="GET /",http.method="POST",region="us"} 1 since 100
+        "#]],
     );
 }
 
@@ -104,9 +104,9 @@ fn the_unit_may_be_seconds_and_the_buckets_ones_own() {
         yaml,
         &[CALL, Call { ms: 1_000, ..CALL }, Call { ms: 9_000, trace: 9, ..CALL }],
         expect![[r#"
-        {region="eu",service.name="s1"} calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100 @100 1/1 0.003
-        {region="eu",service.name="s1"} duration[s]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 1: 2, above: 1, sum 10.003 of 3 since 100 @100 1/1 0.003
-    "#]],
+            calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100 @100 1/1 0.003
+            duration[s]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 1: 2, above: 1, sum 10.003 of 3 since 100 @100 1/1 0.003
+        "#]],
     );
 }
 
@@ -127,9 +127,9 @@ fn an_exemplar_carries_the_task_and_leads_only_to_kept_traces() {
         "{}",
         &[task, dropped, kept],
         expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
-        {region="eu",service.name="s1"} traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, le 100: 1, le 1000: 1, sum 993 of 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
-    "#]],
+            traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
+            traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, le 100: 1, le 1000: 1, sum 993 of 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
+        "#]],
     );
 }
 
@@ -142,10 +142,10 @@ fn beyond_the_limit_spans_go_to_one_overflow_series_and_none_is_lost() {
     let calls: Vec<_> = names.iter().flat_map(|name| vec![Call { name, ..CALL }; 5]).collect();
     connector.apply(&batch(&calls), UnixNanos(100));
     expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{otel.metric.overflow=true} 35 since 100
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="a",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="b",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="c",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
+        traces.span.metrics.calls[]{otel.metric.overflow=true} 35 since 100
+        traces.span.metrics.calls[]{service.name="s1",span.name="a",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
+        traces.span.metrics.calls[]{service.name="s1",span.name="b",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
+        traces.span.metrics.calls[]{service.name="s1",span.name="c",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100
     "#]].assert_eq(&emitted(&mut connector, 200));
     assert_eq!(connector.stats().overflowed.total(), 35);
 }
@@ -153,7 +153,7 @@ fn beyond_the_limit_spans_go_to_one_overflow_series_and_none_is_lost() {
 #[test]
 fn a_new_resource_takes_the_place_of_an_emitted_one_and_otherwise_overflows() {
     let mut connector = connector(
-        "{resource_metrics_cache_size: 2, histogram: {disable: true}, exemplars: {enabled: false}}",
+        "{add_resource_attributes: true, resource_metrics_cache_size: 2, histogram: {disable: true}, exemplars: {enabled: false}}",
     );
     let calls: Vec<_> = (1..=4).map(|service| Call { service, ..CALL }).collect();
     connector.apply(&batch(&calls), UnixNanos(100));
@@ -162,18 +162,150 @@ fn a_new_resource_takes_the_place_of_an_emitted_one_and_otherwise_overflows() {
         {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 100
         {region="eu",service.name="s2"} traces.span.metrics.calls[]{service.name="s2",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 100
     "#]].assert_eq(&emitted(&mut connector, 200));
+    // In use until a moment ago: nobody has to go for the newcomer.
     connector.apply(&batch(&calls[1..3]), UnixNanos(300));
     expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} - since 100 ended
+        traces.span.metrics.calls[]{otel.metric.overflow=true} 3 since 100
         {region="eu",service.name="s2"} traces.span.metrics.calls[]{service.name="s2",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 2 since 100
-        {region="eu",service.name="s3"} traces.span.metrics.calls[]{service.name="s3",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 300
     "#]].assert_eq(&emitted(&mut connector, 400));
+    assert_eq!(connector.stats().evicted.total(), 0);
+    let later = 300 * SECOND + 200;
+    connector.apply(&batch(&calls[1..3]), UnixNanos(later));
+    expect![[r#"
+        traces.span.metrics.calls[]{otel.metric.overflow=true} 4 since 100
+        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} - since 100 ended
+        {region="eu",service.name="s2"} traces.span.metrics.calls[]{service.name="s2",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100
+        {region="eu",service.name="s3"} traces.span.metrics.calls[]{service.name="s3",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 300000000200
+    "#]].assert_eq(&emitted(&mut connector, later + 1));
     assert_eq!(connector.stats().evicted.total(), 1);
+    let held: u64 = connector.table.iter().map(|series| series.cell.count()).sum();
+    assert_eq!(held, 8, "what was given up is counted in the overflow series");
+}
+
+#[test]
+fn a_busy_resource_stays_whatever_comes_and_the_total_stays_right() {
+    let mut connector = connector("{add_resource_attributes: true, resource_metrics_cache_size: 3}");
+    let busy = vec![Call { service: 0, ..CALL }; 50];
+    let mut sent = 0;
+    for minute in 0..120_u64 {
+        let now = minute * 60 * SECOND;
+        connector.apply(&batch(&busy), UnixNanos(now));
+        let newcomer = Call { service: 1 + minute as u8, ..CALL };
+        connector.apply(&batch(&[newcomer]), UnixNanos(now + SECOND));
+        emitted(&mut connector, now + 2 * SECOND);
+        sent += 51;
+    }
+    assert!(connector.stats().evicted.total() > 10);
+    let held: u64 = connector.table.iter().map(|series| series.cell.count()).sum();
+    assert_eq!(held, sent);
+    let counts = connector.table.iter().filter(|series| !series.overflow).map(|series| series.cell.count());
+    assert_eq!(counts.max(), Some(120 * 50), "the busy one still has every span of its own");
+}
+
+#[test]
+fn a_series_whose_time_was_over_is_not_revived_by_its_resource_making_room() {
+    let mut connector = connector(
+        "{add_resource_attributes: true, resource_metrics_cache_size: 1, metrics_expiration: 1s, histogram: {disable: true}}",
+    );
+    connector.apply(&batch(&[CALL]), UnixNanos(100));
+    emitted(&mut connector, 200);
+    connector.apply(&batch(&[Call { service: 2, ..CALL }]), UnixNanos(400 * SECOND));
+    assert_eq!((connector.stats().evicted.total(), connector.stats().expired.total()), (1, 1));
+    let held: u64 = connector.table.iter().map(|series| series.cell.count()).sum();
+    assert_eq!(held, 1);
+}
+
+#[test]
+fn resources_are_added_up_unless_their_attributes_are_wanted() {
+    let hosts = |hosts: &[(&str, usize)]| -> AnyBatch {
+        let batch = encode::traces(|request| {
+            for (host, spans) in hosts {
+                request.resource(
+                    |resource| {
+                        resource.str("service.name", "shop").str("host.name", host);
+                    },
+                    |scopes| {
+                        scopes.scope("", "", |out| {
+                            for _ in 0..*spans {
+                                out.span(&[1; 16], &[1; 8], "n", |span| {
+                                    span.times(1, 2);
+                                });
+                            }
+                        })
+                    },
+                );
+            }
+        });
+        batch.into()
+    };
+    let yaml = "{histogram: {disable: true}, exemplars: {enabled: false}}";
+    let mut connector = connector(yaml);
+    for round in 1..=3 {
+        connector.apply(&hosts(&[("a", 100), ("b", 7)]), UnixNanos(round));
+    }
+    expect![[r#"
+        traces.span.metrics.calls[]{service.name="shop",span.name="n",span.kind="SPAN_KIND_UNSPECIFIED",status.code="STATUS_CODE_UNSET"} 321 since 1
+    "#]].assert_eq(&emitted(&mut connector, 10));
+}
+
+#[test]
+fn values_that_look_alike_as_labels_are_one_series() {
+    let calls = |values: &[Value<'static>]| -> AnyBatch {
+        let batch = encode::traces(|request| {
+            request.resource(
+                |resource| {
+                    resource.str("service.name", "s");
+                },
+                |scopes| {
+                    scopes.scope("", "", |out| {
+                        for value in values {
+                            out.span(&[1; 16], &[1; 8], "n", |span| {
+                                span.times(1, 2).attributes().value("x", *value);
+                            });
+                        }
+                        out.span(&[1; 16], &[1; 8], "n", |span| {
+                            span.times(1, 2);
+                        });
+                    })
+                },
+            );
+        });
+        batch.into()
+    };
+    let yaml = "{dimensions: [{name: x}], exclude_dimensions: [span.kind, status.code], histogram: {disable: true}, exemplars: {enabled: false}}";
+    let mut connector = connector(yaml);
+    let values = [
+        Value::Int(1),
+        Value::Str("1"),
+        Value::Double(1.5),
+        Value::Str("1.5"),
+        Value::Bool(true),
+        Value::Str("true"),
+        Value::Bytes(b"\0"),
+        Value::Str("AA=="),
+        Value::Str(""),
+        Value::Empty,
+    ];
+    connector.apply(&calls(&values), UnixNanos(1));
+    expect![[r#"
+        traces.span.metrics.calls[]{service.name="s",span.name="n",x="1"} 2 since 1
+        traces.span.metrics.calls[]{service.name="s",span.name="n",x="1.5"} 2 since 1
+        traces.span.metrics.calls[]{service.name="s",span.name="n",x="AA=="} 2 since 1
+        traces.span.metrics.calls[]{service.name="s",span.name="n",x="true"} 2 since 1
+        traces.span.metrics.calls[]{service.name="s",span.name="n"} 3 since 1
+    "#]]
+    .assert_eq(&emitted(&mut connector, 10));
+    // An empty default is no label either.
+    let mut connector = self::connector("{dimensions: [{name: x, default: ''}], histogram: {disable: true}}");
+    connector.apply(&calls(&[Value::Str("")]), UnixNanos(1));
+    assert_eq!(connector.table.len(), 1);
 }
 
 #[test]
 fn ten_thousand_resources_stay_within_the_budget_and_every_span_is_counted() {
-    let mut connector = connector("{memory_max: 256KiB, resource_metrics_cache_size: 1000000}");
+    let mut connector = connector(
+        "{add_resource_attributes: true, memory_max: 256KiB, resource_metrics_cache_size: 1000000}",
+    );
     let mut spans = 0;
     for number in 0..10_000_u32 {
         let batch = encode::traces(|request| {
@@ -205,25 +337,25 @@ fn an_idle_series_leaves_and_starts_anew_when_it_returns() {
     connector.apply(&batch(&[CALL]), UnixNanos(100));
     emitted(&mut connector, 200);
     expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} - since 100 ended
-        {region="eu",service.name="s1"} traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} sum 0 of 0 since 100 ended
+        traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} - since 100 ended
+        traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} sum 0 of 0 since 100 ended
     "#]].assert_eq(&emitted(&mut connector, 2_000));
     connector.apply(&batch(&[CALL]), UnixNanos(3_000));
     expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 3000
-        {region="eu",service.name="s1"} traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, sum 3 of 1 since 3000
+        traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 3000
+        traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, sum 3 of 1 since 3000
     "#]].assert_eq(&emitted(&mut connector, 3_100));
     // Whether the table was swept in between makes no difference.
     connector.apply(&batch(&[CALL]), UnixNanos(9_000));
     expect![[r#"
-        {region="eu",service.name="s1"} traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 9000
-        {region="eu",service.name="s1"} traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, sum 3 of 1 since 9000
+        traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 1 since 9000
+        traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, sum 3 of 1 since 9000
     "#]].assert_eq(&emitted(&mut connector, 9_100));
 }
 
 #[test]
 fn resources_with_equal_key_attributes_share_their_series() {
-    let yaml = "{resource_metrics_key_attributes: [region], exclude_dimensions: [service.name], histogram: {disable: true}, exemplars: {enabled: false}}";
+    let yaml = "{add_resource_attributes: true, resource_metrics_key_attributes: [region], exclude_dimensions: [service.name], histogram: {disable: true}, exemplars: {enabled: false}}";
     check(
         yaml,
         &[CALL, Call { service: 2, ..CALL }],
@@ -235,7 +367,7 @@ fn resources_with_equal_key_attributes_share_their_series() {
 
 #[test]
 fn a_damaged_state_is_refused_without_a_panic() {
-    let yaml = "{dimensions: [{name: region}]}";
+    let yaml = "{add_resource_attributes: true, dimensions: [{name: region}]}";
     let mut connector = connector(yaml);
     let task = Call { attributes: &[("task.id", "00ff00ff00ff00ff")], ..CALL };
     connector.apply(&batch(&[task, Call { service: 2, status: 2, ..CALL }]), UnixNanos(100));
@@ -263,10 +395,13 @@ fn any_call() -> impl Strategy<Value = Call> {
     )
 }
 
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
 proptest! {
     #[test]
     fn limits_never_change_totals(calls in prop::collection::vec(any_call(), 0..200), limit in 0..5_usize, resources in 1..4_usize) {
-        let yaml = format!("{{aggregation_cardinality_limit: {limit}, resource_metrics_cache_size: {resources}, histogram: {{unit: s}}}}");
+        let yaml = format!("{{add_resource_attributes: true, aggregation_cardinality_limit: {limit}, resource_metrics_cache_size: {resources}, histogram: {{unit: s}}}}");
         let (mut limited, mut free) = (connector(&yaml), connector("{histogram: {unit: s}}"));
         limited.apply(&batch(&calls), UnixNanos(100));
         free.apply(&batch(&calls), UnixNanos(100));
@@ -283,7 +418,7 @@ proptest! {
 
     #[test]
     fn a_restart_at_any_point_changes_nothing(batches in prop::collection::vec(prop::collection::vec(any_call(), 0..20), 0..8), restart in 0..8_usize, emit in 0..8_usize) {
-        let yaml = "{aggregation_cardinality_limit: 4}";
+        let yaml = "{add_resource_attributes: true, aggregation_cardinality_limit: 4}";
         let (mut steady, mut restarted) = (connector(yaml), connector(yaml));
         for (index, calls) in batches.iter().enumerate() {
             let now = UnixNanos(100 + index as u64);

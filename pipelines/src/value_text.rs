@@ -1,4 +1,4 @@
-//! Attribute values as text.
+//! Attribute values as text: one spelling for connectors, the Prometheus exporter and whoever else shows them.
 //!
 //! OpenTelemetry, *Common concepts*, AnyValue representation for non-OTLP protocols: text as it is,
 //! booleans, numbers, bytes as base64, lists and maps as JSON.
