@@ -10,19 +10,17 @@
 mod app;
 mod budget;
 mod build;
+mod ending;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use exporters::prometheus::Page;
-use pipelines::{
-    engine::{drain::drain, run::Running},
-    journal::Journal,
-    memory::MemoryGauge,
-};
+use pipelines::{engine::drain::drain, memory::MemoryGauge};
 use thiserror::Error;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
+    time::Instant,
 };
 use tracing::{error, info, warn};
 
@@ -38,6 +36,7 @@ use crate::{
     },
 };
 use budget::Budget;
+use ending::Ending;
 
 /// Why the collector does not start.
 #[derive(Debug, Error)]
@@ -48,7 +47,7 @@ pub struct StartError {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Runs the collector until SIGTERM or SIGINT.
+/// Runs the collector until SIGTERM or SIGINT; a second one ends the drain, and the exit code says so.
 pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
     logs::start(&loaded.config.service.telemetry.logs);
     for warning in &loaded.warnings.0 {
@@ -60,7 +59,7 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
         }
     }
     match start_and_wait(&loaded.config, data_dir).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             error!(error = %chain(&failure), "the collector does not start");
             ExitCode::FAILURE
@@ -68,8 +67,8 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
     }
 }
 
-async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartError> {
-    let stopping = stop_signal()?;
+async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, StartError> {
+    let mut signals = StopSignals::listen()?;
     std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
     let mut banner = Banner::default();
 
@@ -178,31 +177,34 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<(), StartErr
     build::pipeline_lines(config, &mut banner);
     banner.print();
 
-    stopping.await;
+    signals.next().await;
+    let deadline = now() + DRAIN;
     health.set(Phase::Stopping);
-    info!("stopping: no more data is taken, what was taken is delivered");
-    receiver_drain_trigger.begin(RECEIVERS_DRAIN);
-    receivers.stopped().await;
-    stop_pipelines(running, &journal).await;
-    doors_drain_trigger.begin(LAST_ANSWERS);
-    while doors.join_next().await.is_some() {}
-    Ok(())
+    info!("stopping: no more data is taken, what was taken is delivered; a second signal ends this at once");
+    let edges = running.edges().clone();
+    let stopping = async {
+        receiver_drain_trigger.begin(RECEIVERS_DRAIN);
+        receivers.stopped().await;
+        running.stop(deadline.saturating_duration_since(now()).saturating_sub(LAST_ANSWERS)).await;
+        doors_drain_trigger.begin(LAST_ANSWERS);
+        while doors.join_next().await.is_some() {}
+    };
+    tokio::select! {
+        () = stopping => {
+            Ending::of(&edges, &journal).log("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals.next() => {
+            Ending::of(&edges, &journal).log("stopped by a second signal, before everything was delivered");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
-/// Ends the pipelines within what is left of the drain, and says what became of the data.
-async fn stop_pipelines(running: Running, journal: &Journal) {
-    let edges = running.edges().clone();
-    running.stop(DRAIN - RECEIVERS_DRAIN - LAST_ANSWERS).await;
-    let sum = |read: fn(&pipelines::engine::edge::ConsumerEdge) -> u64| {
-        edges.consumers.iter().map(|edge| read(edge)).sum::<u64>()
-    };
-    info!(
-        delivered_items = sum(|edge| edge.sent.total()),
-        refused_items = sum(|edge| edge.failed.total()),
-        dropped_items = sum(|edge| edge.dropped.total()),
-        undelivered_bytes = journal.stats().cursors.iter().map(|cursor| cursor.lag_bytes).sum::<u64>(),
-        "stopped"
-    );
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 #[derive(Default)]
@@ -232,6 +234,23 @@ impl Receivers {
     }
 }
 
+// === impl StopSignals ===
+
+impl StopSignals {
+    fn listen() -> Result<Self, StartError> {
+        let listen = |kind| signal(kind).map_err(|error| failed("the signal handler", error));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The next of either. Cancel safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 // === impl StartError ===
 
 fn failed(
@@ -252,15 +271,9 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
-    let listen = |kind| signal(kind).map_err(|error| failed("the signal handler", error));
-    let (mut term, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+#[expect(clippy::disallowed_methods, reason = "the process around the cores owns its clock")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn first_key_line(banner: &mut Banner, first_key: Option<FirstKey>) {
@@ -277,7 +290,7 @@ fn first_key_line(banner: &mut Banner, first_key: Option<FirstKey>) {
 
 /// From the signal to the end: below the 30 s that Kubernetes gives.
 pub const DRAIN: Duration = Duration::from_secs(25);
-/// What requests in flight get of it.
+/// What requests in flight get of it at most.
 const RECEIVERS_DRAIN: Duration = Duration::from_secs(5);
 /// What a last scrape gets of it.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);

@@ -9,4 +9,5 @@ mod quickstart;
 mod restart;
 mod round_trip;
 mod stack;
+mod stop;
 mod tidy;

@@ -299,7 +299,7 @@ pub struct Stats {
     pub appended: u64,
     /// Entries refused since the start.
     pub refused: u64,
-    /// One per cursor that is in use.
+    /// One per cursor: those in use, and those given free, as they stood when they were.
     pub cursors: Vec<CursorStats>,
 }
 
@@ -310,8 +310,12 @@ pub struct CursorStats {
     pub pipeline: String,
     /// The cursor.
     pub name: String,
+    /// What the pipeline promises, and so what becomes of what the cursor leaves behind.
+    pub mode: Mode,
     /// Weight between commit and end.
     pub lag_bytes: u64,
+    /// Items between commit and end.
+    pub lag_items: u64,
     /// Its bound.
     pub lag_bytes_max: u64,
     /// Items lost to `drop_oldest`.

@@ -5,9 +5,11 @@ use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::mpsc,
+    thread::JoinHandle,
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::{http, metrics::Metrics};
@@ -15,6 +17,8 @@ use super::{http, metrics::Metrics};
 /// A running collector. Killed when dropped.
 pub struct Phasor {
     child: Child,
+    /// Gives what the process has written to standard error, when it has ended.
+    log: Option<JoinHandle<String>>,
     _folder: TempDir,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -83,8 +87,8 @@ impl Start {
             "--data-dir".to_owned(),
             data.path().join("data").display().to_string(),
         ];
-        let (child, banner) = spawn(&arguments, &self.environment);
-        Phasor { child, _folder: data, arguments, environment: self.environment, banner }
+        let (child, log, banner) = spawn(&arguments, &self.environment);
+        Phasor { child, log: Some(log), _folder: data, arguments, environment: self.environment, banner }
     }
 }
 
@@ -94,7 +98,8 @@ impl Phasor {
     /// Kills it with SIGKILL and starts it again on the same data directory.
     pub fn kill_and_restart(&mut self) {
         self.kill();
-        (self.child, self.banner) = spawn(&self.arguments, &self.environment);
+        let (child, log, banner) = spawn(&self.arguments, &self.environment);
+        (self.child, self.log, self.banner) = (child, Some(log), banner);
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -105,10 +110,26 @@ impl Phasor {
 
     /// SIGTERM, and its exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("SIGTERM is sent");
+        self.signal(Signal::TERM);
         self.child.wait().expect("the process ends").code()
+    }
+
+    /// SIGTERM and SIGINT, which are two signals also when they come at once; and its exit code.
+    pub fn stop_at_once(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.signal(Signal::INT);
+        self.child.wait().expect("the process ends").code()
+    }
+
+    /// What it has written to standard error; empty at a second call. To be called when it has ended.
+    pub fn log(&mut self) -> String {
+        self.log.take().map(|log| log.join().expect("the log is read")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = Pid::from_raw(pid).expect("a process id");
+        rustix::process::kill_process(pid, signal).expect("the signal is sent");
     }
 
     /// The address behind a label of the banner.
@@ -168,8 +189,11 @@ impl Drop for Phasor {
     }
 }
 
+/// The process, its log, and its banner.
+type Spawned = (Child, JoinHandle<String>, BTreeMap<String, String>);
+
 /// Starts the binary and reads its banner: lines of two spaces, a label, two or more spaces, a value.
-fn spawn(arguments: &[String], environment: &[(String, String)]) -> (Child, BTreeMap<String, String>) {
+fn spawn(arguments: &[String], environment: &[(String, String)]) -> Spawned {
     let mut child = Command::new(env!("CARGO_BIN_EXE_phasor"))
         .args(arguments)
         .env_remove("PHASOR_CONFIG")
@@ -198,7 +222,7 @@ fn spawn(arguments: &[String], environment: &[(String, String)]) -> (Child, BTre
         lines.for_each(drop);
     });
     match rx.recv_timeout(Duration::from_secs(60)) {
-        Ok(banner) => (child, banner),
+        Ok(banner) => (child, log, banner),
         Err(_) => {
             let _ = child.kill();
             let _ = child.wait();

@@ -263,10 +263,11 @@ impl Running {
         &self.edges
     }
 
-    /// Stops everything, the way of the data, within this time. Receivers have stopped before.
+    /// Stops everything, the way of the data, within this time, [`LAST_MOMENT`] included. Receivers have stopped
+    /// before.
     #[expect(clippy::disallowed_methods, reason = "the engine owns the clock")]
     pub async fn stop(self, within: Duration) {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + within.saturating_sub(LAST_MOMENT);
         let (feeding, last): (Vec<_>, Vec<_>) = self.stages.into_iter().partition(|stage| stage.feeds);
         for stage in feeding {
             stage.trigger.begin(deadline.saturating_duration_since(Instant::now()));
@@ -330,3 +331,6 @@ impl std::fmt::Debug for Work {
 
 /// What a consumer gets past the deadline to write down its state.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

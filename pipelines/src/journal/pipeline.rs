@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, task::Waker};
 use proto::AnyBatch;
 
 use super::{
-    Bounds, Mode, OnFull, PipelineSettings, Position,
+    Bounds, CursorStats, Mode, OnFull, PipelineSettings, Position,
     effects::Effects,
     tail::{Tail, weight},
     ticket::Completion,
@@ -224,6 +224,25 @@ impl Slot {
     pub(super) fn lag(&self, end: Position) -> u64 {
         let dropped: u64 = self.gaps.iter().map(|(from, to)| to.bytes - from.bytes).sum();
         (end.bytes - self.committed.bytes).saturating_sub(dropped)
+    }
+
+    /// Items between commit and `end`, without what was dropped.
+    fn lag_items(&self, end: Position) -> u64 {
+        let dropped: u64 = self.gaps.iter().map(|(from, to)| to.items - from.items).sum();
+        (end.items - self.committed.items).saturating_sub(dropped)
+    }
+
+    /// The cursor in numbers, in a pipeline that ends at `end`.
+    pub(super) fn stats(&self, pipeline: &PipelineSettings, end: Position) -> CursorStats {
+        CursorStats {
+            pipeline: pipeline.name.clone(),
+            name: self.name.clone(),
+            mode: pipeline.mode,
+            lag_bytes: self.lag(end),
+            lag_items: self.lag_items(end),
+            lag_bytes_max: self.bounds.lag_bytes_max,
+            dropped_items: self.dropped_items,
+        }
     }
 
     /// Takes note that everything up to `position` is done with.

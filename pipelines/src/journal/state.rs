@@ -32,6 +32,8 @@ pub(super) struct State {
     queued_bytes: u64,
     /// Places of cursors that nobody holds at the moment.
     stored: Vec<StoredCursor>,
+    /// How cursors stood when they were given free, and nobody has claimed them since.
+    left: Vec<CursorStats>,
     /// Whether the stored places are all lost, so that an unknown cursor begins at the oldest record.
     begin_at_start: bool,
     /// Whether a cursor was made that no file knows yet.
@@ -82,6 +84,7 @@ impl State {
             queue: Vec::new(),
             queued_bytes: 0,
             stored: Vec::new(),
+            left: Vec::new(),
             begin_at_start: false,
             claimed: false,
             moved: false,
@@ -219,6 +222,7 @@ impl State {
             let pipeline = pipeline.settings.name.clone();
             return Err(CursorError::InUse { pipeline, name: name.to_owned() });
         }
+        self.left.retain(|left| left.pipeline != pipeline.settings.name || left.name != name);
         let key = self.next_key;
         self.next_key += 1;
         let end = pipeline.tail.end();
@@ -272,6 +276,7 @@ impl State {
     pub(super) fn release(&mut self, index: PipelineIndex, key: u64, effects: &mut Effects) {
         let Some(pipeline) = self.pipelines.get_mut(index.0) else { return };
         let Some(slot) = pipeline.remove(key, effects) else { return };
+        self.left.push(slot.stats(&pipeline.settings, pipeline.tail.end()));
         if pipeline.on_disk() {
             let pipeline = pipeline.settings.name.clone();
             // The time is set when it is saved: somebody held it until now.
@@ -403,14 +408,8 @@ impl State {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let cursors = self.pipelines.iter().flat_map(|pipeline| {
-            pipeline.slots.iter().map(|slot| CursorStats {
-                pipeline: pipeline.settings.name.clone(),
-                name: slot.name.clone(),
-                lag_bytes: slot.lag(pipeline.tail.end()),
-                lag_bytes_max: slot.bounds.lag_bytes_max,
-                dropped_items: slot.dropped_items,
-            })
+        let held = self.pipelines.iter().flat_map(|pipeline| {
+            pipeline.slots.iter().map(|slot| slot.stats(&pipeline.settings, pipeline.tail.end()))
         });
         Stats {
             tail_bytes: self.pipelines.iter().map(|pipeline| pipeline.tail.bytes()).sum(),
@@ -420,7 +419,7 @@ impl State {
             read_only: self.read_only,
             appended: self.appended,
             refused: self.refused,
-            cursors: cursors.collect(),
+            cursors: held.chain(self.left.iter().cloned()).collect(),
         }
     }
 }

@@ -1,0 +1,98 @@
+//! Stopping, on paused time: the clock that is asserted is the test's own.
+
+use std::{future::Future, pin::Pin};
+
+use proto::SignalKind;
+
+use super::*;
+use crate::{
+    component::PipelineId,
+    engine::{
+        graph::{Components, PipelineSpec, Signals},
+        inlet::Arrival,
+    },
+    journal::{OnFull, PipelineSettings},
+    time::UnixNanos,
+};
+
+/// Takes what it reads, if it does, until the journal ends or the drain's deadline.
+struct Reader {
+    takes: bool,
+}
+
+impl Exporter for Reader {
+    fn run(self: Box<Self>, mut feed: Feed) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            loop {
+                let records = tokio::select! {
+                    records = feed.cursor.next(usize::MAX) => records,
+                    () = feed.drain.expired() => return,
+                };
+                let Some(last) = records.as_ref().map(|records| records.last().unwrap()) else { break };
+                if self.takes {
+                    feed.cursor.commit(last.position);
+                }
+            }
+            if !self.takes {
+                feed.drain.expired().await;
+            }
+        })
+    }
+}
+
+/// One pipeline in memory with one reader, stopped after three spans; gives the time it took and what was left.
+async fn stop(takes: bool) -> (Duration, u64) {
+    let id = PipelineId::new(SignalKind::Traces);
+    let spec = PipelineSpec {
+        id: id.clone(),
+        receivers: vec![ComponentId::new("otlp")],
+        processors: Vec::new(),
+        exporters: vec![ComponentId::new("debug")],
+    };
+    let components = Components {
+        receivers: BTreeMap::from([(ComponentId::new("otlp"), Signals::ALL)]),
+        exporters: BTreeMap::from([(ComponentId::new("debug"), Signals::ALL)]),
+        ..Components::default()
+    };
+    let graph = Graph::check(vec![spec], &components).unwrap();
+    let pipelines =
+        vec![PipelineSettings { name: id.to_string(), signal: SignalKind::Traces, mode: Mode::Memory }];
+    let settings = crate::journal::Settings {
+        directory: None,
+        segment_bytes_max: 1 << 20,
+        tail_bytes_max: 1 << 20,
+        pipelines,
+    };
+    let (journal, _) = Journal::open(settings).unwrap();
+    let mut engine = Engine::new(Settings {
+        graph,
+        journal: Arc::clone(&journal),
+        modes: vec![Mode::Memory],
+        chains: vec![Chain::empty(SignalKind::Traces)],
+        snapshots: None,
+    });
+    let bounds = Bounds { lag_bytes_max: 1 << 20, on_full: OnFull::Refuse };
+    engine.add_exporter(&ComponentId::new("debug"), 0, Box::new(Reader { takes }), bounds, None).unwrap();
+    let inlet = engine.inlet(&ComponentId::new("otlp"));
+    let running = engine.start();
+    let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, 1)];
+    inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
+    let before = Instant::now();
+    running.stop(WITHIN).await;
+    let left = journal.stats().cursors.iter().map(|cursor| cursor.lag_items).sum();
+    (before.elapsed(), left)
+}
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_when_everything_is_delivered() {
+    assert_eq!(stop(true).await, (Duration::ZERO, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_in_time_and_knows_what_was_left() {
+    let (took, left) = stop(false).await;
+    assert!(took <= WITHIN, "{took:?}");
+    assert_eq!(left, 3);
+}
