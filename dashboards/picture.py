@@ -51,7 +51,7 @@ class Source:
 
     def over_time(self, target, step):
         """[(legend, labels, [(time, value)])] over the range, gaps left out."""
-        query = {"query": self.expression(target, step), "start": self.start, "end": self.end, "step": step}
+        query = {"query": self.expression(target, step), "start": self.start + step, "end": self.end, "step": step}
         found = self.ask("query_range", **query)["result"]
         lines = [(series["metric"], [(float(at), float(value)) for at, value in series["values"]]) for series in found]
         return [(legend(target, labels), labels, [(at, value) for at, value in points if math.isfinite(value)]) for labels, points in lines]
@@ -168,7 +168,7 @@ def axes(source, x, y, width, height, low, high, unit):
     for part in range(1, 6):
         at = source.start + (source.end - source.start) * part / 6
         drawn.append(text(across(at), bottom + 14, time.strftime("%H:%M", time.gmtime(at)), 10, "#8E8E99", "middle"))
-    return drawn, across, up, bottom
+    return drawn, across, up
 
 
 def names(entries, x, y, width):
@@ -189,7 +189,8 @@ def timeseries(panel, source, x, y, width, height):
     bars, stacked = custom["drawStyle"] == "bars", custom["stacking"]["mode"] == "normal"
     step = 60 if bars else 15
     lines = [line for target in panel["targets"] for line in source.over_time(target, step)]
-    dots = [dot for target in panel["targets"] if target["exemplar"] for dot in source.exemplars(target)]
+    # Beside a count a dot would only say when.
+    dots = [dot for target in panel["targets"] if target["exemplar"] and not bars for dot in source.exemplars(target)]
     base, tops = {}, []
     for _, _, points in lines:
         top = [(at, value + (base.get(at, 0) if stacked else 0)) for at, value in points]
@@ -198,7 +199,7 @@ def timeseries(panel, source, x, y, width, height):
     values = [high for line in tops for _, _, high in line] or [1]
     low = min(defaults.get("min", min(values)), min(values))
     high = defaults.get("max", max(values) * 1.1 or 1)
-    drawn, across, up, bottom = axes(source, x, y, width, height, low, high, defaults["unit"])
+    drawn, across, up = axes(source, x, y, width, height, low, high, defaults["unit"])
     wide = across(source.start + step) - across(source.start)
     fills = [line_colour(name, index, panel) for index, (name, _, _) in enumerate(lines)]
     for index, (line, fill) in enumerate(zip(tops, fills)):
@@ -211,8 +212,7 @@ def timeseries(panel, source, x, y, width, height):
                 f"{'M' if n == 0 or at - line[n - 1][0] > 1.5 * step else 'L'}{across(at):.1f} {up(min(to, high)):.1f}" for n, (at, _, to) in enumerate(line)
             )
             drawn.append(f'<path d="{path}" fill="none" stroke="{fill}" stroke-width="1.5"/>')
-    # A dot of a count says when, not how much: it stands on the axis.
-    drawn += [f'<circle cx="{across(at):.1f}" cy="{bottom if bars else up(min(max(value, low), high)):.1f}" r="2.2" fill="#5794F2"/>' for at, value in dots if at >= source.start]
+    drawn += [f'<circle cx="{across(at):.1f}" cy="{up(min(max(value, low), high)):.1f}" r="2.2" fill="#5794F2"/>' for at, value in dots if at >= source.start]
     return drawn + names([(name, fill) for (name, _, _), fill in zip(lines, fills)], x + 58, y + height - 6, width - 60)
 
 

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::{
     run,
     servers::{Variables, deps, filled, program},
-    support::stack,
+    support::{phasor::Start, stack},
 };
 
 #[tokio::test]
@@ -74,6 +74,27 @@ async fn docker_compose_accepts_the_compose_file_and_demands_the_secrets() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(missing), "{said}");
     }
+}
+
+#[tokio::test]
+async fn the_health_check_of_the_image_says_yes_while_the_collector_runs_and_no_when_it_is_gone() {
+    let dockerfile = stack::text("Dockerfile");
+    let (_, check) = dockerfile.split_once("HEALTHCHECK ").expect("the image has a health check");
+    let (_, check) = check.split_once("CMD ").expect("a command");
+    let words: Vec<String> =
+        serde_json::from_str(check.lines().next().expect("a line")).expect("the command is a list");
+    let mut phasor = Start::config(stack::collector_config("127.0.0.1:9")).start();
+    let (_, port) = phasor.address("health").rsplit_once(':').expect("host:port");
+    let port = port.to_owned();
+    let check = || {
+        let words: Vec<_> = words.iter().map(|word| word.replace("/13133", &format!("/{port}"))).collect();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    };
+    assert!(check().status().await.expect("bash runs").success());
+    phasor.kill();
+    assert!(!check().output().await.expect("bash runs").status.success());
 }
 
 #[tokio::test]
