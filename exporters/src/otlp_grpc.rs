@@ -3,14 +3,14 @@
 //! - **In:** the bytes of an export request.
 //! - **Out:** one unary call, and what came of it, by the table of [`crate::delivery::retry`].
 //! - **Guaranteed:** the bytes are sent as they came (one copy, into tonic's send buffer); the start
-//!   does not wait for the destination; an answer takes at most [`ANSWER_BYTES_MAX`] of memory, also
+//!   does not wait for the destination; an attempt ends within its time, connecting included; an answer takes at most [`ANSWER_BYTES_MAX`] of memory, also
 //!   when it is compressed; nothing a destination says makes it panic.
 //! - **Not here:** retry, joining, order ([`crate::delivery`]).
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::{Uri, uri::PathAndQuery};
 use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
@@ -20,11 +20,8 @@ use proto::{
     SignalKind,
     response::{self, PartialSuccess},
 };
-use tokio::time::timeout;
-use tonic::{
-    Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap,
-    transport::Endpoint,
-};
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap};
 
 use crate::delivery::{
     self, Answer, Delivery, Destination, Refused,
@@ -34,11 +31,15 @@ use crate::delivery::{
 mod channel;
 mod codec;
 mod config;
+mod connections;
+mod resolver;
 
-pub use config::{Compression, Config, Keepalive, Secret, Tls};
+pub use config::{Balancer, Compression, Config, Keepalive, Secret, Tls};
 
-use channel::Guarded;
+use channel::{Guarded, Way};
 use codec::BytesCodec;
+use connections::{Connections, Lease, Target};
+use resolver::{Resolver, System};
 
 /// The exporter: a destination, and the delivery to it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub struct OtlpGrpc {
 /// All that is needed to connect.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    endpoint: Endpoint,
+    target: Target,
     metadata: MetadataMap,
     compression: Option<CompressionEncoding>,
     timeout: Duration,
@@ -59,8 +60,10 @@ pub struct Connection {
 /// A destination that speaks OTLP over gRPC.
 #[derive(Clone, Debug)]
 pub struct Client {
-    grpc: Grpc<Guarded>,
+    connections: Arc<Connections>,
+    origin: Uri,
     metadata: MetadataMap,
+    compression: Option<CompressionEncoding>,
     timeout: Duration,
 }
 
@@ -103,7 +106,7 @@ impl Connection {
     /// The endpoint, a header or a certificate is wrong.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            endpoint: config.connection()?,
+            target: config.target()?,
             metadata: config.metadata()?,
             compression: config.compression.encoding(),
             timeout: config.timeout.0,
@@ -112,16 +115,14 @@ impl Connection {
 
     /// A client that connects on its first request. To be called inside the runtime.
     pub fn open(self) -> Client {
-        let channel = Guarded(self.endpoint.connect_lazy());
-        // Go's gRPC server compresses its answer as the request was, whatever we accept.
-        let mut grpc = Grpc::with_origin(channel, self.endpoint.uri().clone())
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(ANSWER_BYTES_MAX);
-        if let Some(encoding) = self.compression {
-            grpc = grpc.send_compressed(encoding);
-        }
-        Client { grpc, metadata: self.metadata, timeout: self.timeout }
+        self.open_with(Box::new(System))
+    }
+
+    fn open_with(self, resolver: Box<dyn Resolver>) -> Client {
+        let Self { target, metadata, compression, timeout } = self;
+        let origin = target.endpoint.uri().clone();
+        let connections = Arc::new(Connections::new(target, resolver));
+        Client { connections, origin, metadata, compression, timeout }
     }
 }
 
@@ -129,24 +130,65 @@ impl Connection {
 
 impl Destination for Client {
     async fn send(&self, signal: SignalKind, request: Bytes) -> Answer {
-        let call = self.clone().call(signal, request);
-        match timeout(self.timeout, call).await {
-            Ok(Ok(answer)) => taken(&answer),
-            Ok(Err((voice, status))) => Answer::Refused(refused(voice, &status)),
-            Err(_) => Answer::Refused(refused(Voice::Destination, &no_answer(self.timeout))),
+        let deadline = now() + self.timeout;
+        let mut failed = Vec::new();
+        loop {
+            let lease = match timeout_at(deadline, self.connections.take(&mut failed)).await {
+                Ok(Ok(lease)) => lease,
+                Ok(Err(status)) => return Answer::Refused(refused(Voice::Destination, &status)),
+                Err(_) => return late(format!("no connection within {:?}", self.timeout)),
+            };
+            let way = Arc::new(Way::default());
+            let call = self.call(&lease, Arc::clone(&way), signal, request.clone());
+            let answer = match timeout_at(deadline, call).await {
+                Ok(answer) if !way.is_late() => answer,
+                Ok(_) | Err(_) => {
+                    self.connections.silent(&lease);
+                    return late(format!("no answer from {} within {:?}", lease.address, self.timeout));
+                }
+            };
+            if !way.is_lost() {
+                self.connections.answered(&lease);
+            } else {
+                self.connections.lost(&lease);
+                failed.push(lease.address);
+                // An idle connection had ended, and could not be opened anew: the next address gets the request.
+                if way.is_unsent() && self.connections.has_other(&failed) {
+                    continue;
+                }
+            }
+            return match answer {
+                Ok(answer) => taken(&answer),
+                Err((voice, status)) => Answer::Refused(refused(voice, &status)),
+            };
         }
     }
 }
 
 impl Client {
     /// One unary call: the bytes of the answer, once the trailers have said that all is well.
-    async fn call(mut self, signal: SignalKind, message: Bytes) -> Result<Bytes, (Voice, Status)> {
-        self.grpc.ready().await.map_err(|status| (Voice::Destination, status))?;
+    async fn call(
+        &self,
+        lease: &Lease,
+        way: Arc<Way>,
+        signal: SignalKind,
+        message: Bytes,
+    ) -> Result<Bytes, (Voice, Status)> {
+        let channel = Guarded { channel: lease.channel.clone(), way };
+        // Go's gRPC server compresses its answer as the request was, whatever we accept.
+        let mut grpc = Grpc::with_origin(channel, self.origin.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(ANSWER_BYTES_MAX);
+        if let Some(encoding) = self.compression {
+            grpc = grpc.send_compressed(encoding);
+        }
+        grpc.ready().await.map_err(|status| (Voice::Destination, status))?;
         let codec = BytesCodec { request_bytes: message.len() };
         let mut request = Request::new(tokio_stream::once(message));
-        *request.metadata_mut() = self.metadata;
+        *request.metadata_mut() = self.metadata.clone();
         request.set_timeout(self.timeout);
-        let answer = self.grpc.streaming(request, path(signal), codec).await;
+        let answer = grpc.streaming(request, path(signal), codec).await;
         let mut answer = answer.map_err(|status| (Voice::Destination, status))?.into_inner();
         let unreadable = |status| (Voice::Answer, status);
         // No message at all, and yet OK: the destination has the data.
@@ -184,8 +226,14 @@ fn is_over_limit(status: &Status) -> bool {
         || status.code() == Code::ResourceExhausted && status.message().contains(TONIC_BOMB)
 }
 
-fn no_answer(within: Duration) -> Status {
-    Status::deadline_exceeded(format!("no answer within {within:?}"))
+/// The time of the attempt is over.
+fn late(message: String) -> Answer {
+    Answer::Refused(refused(Voice::Destination, &Status::deadline_exceeded(message)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "an exporter owns its clock")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn path(signal: SignalKind) -> PathAndQuery {

@@ -10,6 +10,7 @@ use tonic::{
     transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
 };
 
+use super::connections::{LOOK_UP_EVERY, Target, causes};
 use crate::delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue};
 
 /// The exporter's configuration.
@@ -31,9 +32,13 @@ pub struct Config {
     /// Without effect: an attempt always waits for the connection, within `timeout`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_for_ready: Option<bool>,
-    /// Without effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balancer_name: Option<String>,
+    /// How requests are spread over the addresses of the endpoint's name: `round_robin`, over all in turn, or
+    /// `pick_first`, to one as long as it can be reached. Names are looked up anew every 30 s and after failures,
+    /// with `dns:///` in front of the endpoint or without.
+    pub balancer_name: Balancer,
+    /// Connections to one address at most. One carries 4 requests before a further one is opened, so the usual
+    /// `num_consumers` of 4 makes do with one.
+    pub connections: usize,
     /// Without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_buffer_size: Option<u64>,
@@ -103,6 +108,17 @@ pub struct Tls {
     pub reload_interval: Option<Span>,
 }
 
+/// `balancer_name`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balancer {
+    /// Over all addresses, in turn.
+    #[default]
+    RoundRobin,
+    /// To one address, as long as it can be reached.
+    PickFirst,
+}
+
 /// `compression`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -152,6 +168,10 @@ impl Config {
         if self.timeout.0.is_zero() {
             errors.push(ConfigError::new("timeout", "must be longer than 0, for example 5s"));
         }
+        if !(1..=CONNECTIONS_MAX).contains(&self.connections) {
+            let message = format!("must lie between 1 and {CONNECTIONS_MAX}");
+            errors.push(ConfigError::new("connections", message));
+        }
         if self.max_lag_bytes.is_some_and(|size| size.0 == 0) {
             errors.push(ConfigError::new("max_lag_bytes", "must be more than 0, for example 64MiB"));
         }
@@ -165,7 +185,6 @@ impl Config {
         let tls = &self.tls;
         let written = [
             ("wait_for_ready", self.wait_for_ready.is_some()),
-            ("balancer_name", self.balancer_name.is_some()),
             ("read_buffer_size", self.read_buffer_size.is_some()),
             ("write_buffer_size", self.write_buffer_size.is_some()),
             ("tls.min_version", tls.min_version.is_some()),
@@ -185,12 +204,12 @@ impl Config {
     ///
     /// # Errors
     /// The endpoint cannot be read, or a certificate cannot.
-    pub(super) fn connection(&self) -> Result<Endpoint, ConfigError> {
+    pub(super) fn target(&self) -> Result<Target, ConfigError> {
         let (uri, secure) = self.uri()?;
+        let host = uri.host().unwrap_or_default().to_owned();
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let keepalive = self.keepalive;
         let mut endpoint = Endpoint::from(uri)
-            .connect_timeout(self.timeout.0)
-            .tcp_nodelay(true)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES_MAX)
@@ -205,7 +224,16 @@ impl Config {
             let tls = self.tls.client().map_err(|error| error.under("tls"))?;
             endpoint = endpoint.tls_config(tls).map_err(|error| ConfigError::new("tls", causes(&error)))?;
         }
-        Ok(endpoint)
+        Ok(Target {
+            endpoint,
+            host,
+            port,
+            balancer: self.balancer_name,
+            connections_max: self.connections,
+            // An attempt has time for another address, or for the request.
+            connect_timeout: self.timeout.0 / 2,
+            look_up_every: LOOK_UP_EVERY,
+        })
     }
 
     /// The metadata of every request.
@@ -267,7 +295,8 @@ impl Default for Config {
             timeout: Span(Duration::from_secs(5)),
             keepalive: Keepalive::default(),
             wait_for_ready: None,
-            balancer_name: None,
+            balancer_name: Balancer::default(),
+            connections: CONNECTIONS_DEFAULT,
             read_buffer_size: None,
             write_buffer_size: None,
             sending_queue: SendingQueue::default(),
@@ -383,17 +412,8 @@ fn pem(path: &str, file: Option<&PathBuf>, text: Option<&str>) -> Result<Option<
         .map_err(|error| ConfigError::new(path, format!("`{}` cannot be read: {error}", file.display())))
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
+const CONNECTIONS_DEFAULT: usize = 4;
+const CONNECTIONS_MAX: usize = 16;
 const REDACTED: &str = "[REDACTED]";
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;

@@ -5,7 +5,9 @@ use pipelines::config::Span;
 
 use super::*;
 
+mod connections;
 pub(crate) mod peer;
+mod tls;
 
 use peer::{Peer, Reply, framed, status_headers};
 

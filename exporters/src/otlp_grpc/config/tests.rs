@@ -103,13 +103,7 @@ fn a_configuration_of_the_collector_is_read_and_keys_without_effect_are_named() 
     let notes: Vec<_> = config.without_effect().into_iter().map(|note| note.path).collect();
     assert_eq!(
         notes,
-        [
-            "wait_for_ready",
-            "balancer_name",
-            "tls.min_version",
-            "sending_queue.queue_size",
-            "sending_queue.block_on_overflow"
-        ]
+        ["wait_for_ready", "tls.min_version", "sending_queue.queue_size", "sending_queue.block_on_overflow"]
     );
     assert!(config.sending_queue.wants_durable() && !config.sending_queue.wants_delivered());
     let settings = config.sending_queue.settings(&config.retry_on_failure, 1, None);
@@ -160,7 +154,7 @@ fn unknown_keys_are_errors() {
 #[test]
 fn a_certificate_that_cannot_be_read_is_named() {
     let config = read("{endpoint: 'a:1', tls: {ca_file: /nowhere/ca.pem}}");
-    let error = config.connection().unwrap_err().to_string();
+    let error = config.target().unwrap_err().to_string();
     assert!(error.starts_with("tls.ca_file: `/nowhere/ca.pem` cannot be read"), "{error}");
 }
 

@@ -120,6 +120,11 @@ impl Peer {
         Self { address, received, tasks }
     }
 
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.tasks.lock().unwrap().len() - 1
+    }
+
     pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
