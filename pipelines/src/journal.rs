@@ -9,8 +9,8 @@
 //!
 //! Read in this order: this file (what callers see), `state` (what stands under the one lock),
 //! `tail` (the records in memory), `cursor` and `ticket` (the two ends callers hold), `writer` (group
-//! commit), `format` (the bytes on disk), `segment` and `recover` (files), `readback` (a cursor that
-//! lags), `upkeep` (positions saved, segments deleted).
+//! commit), `format` (the bytes on disk), `segments` (the files), `scan` and `recover` (what is found at start),
+//! `readback` (a cursor that lags), `positions` (where the cursors are saved).
 //!
 //! - **In:** entries of validated batches, one part per pipeline.
 //! - **Out:** runs of records, in order, to each cursor.
@@ -31,7 +31,7 @@ use std::{
 use proto::{AnyBatch, SignalKind};
 use thiserror::Error;
 
-use crate::{refusal::Refusal, time::UnixNanos};
+use crate::{disk::Disk, refusal::Refusal, time::UnixNanos};
 
 mod cursor;
 mod effects;
@@ -41,6 +41,7 @@ mod positions;
 mod producers;
 mod readback;
 mod recover;
+mod scan;
 mod segments;
 mod state;
 mod tail;
@@ -60,6 +61,7 @@ use writer::Writer;
 #[derive(Debug)]
 pub struct Journal {
     shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
     /// The thread that writes, if any pipeline is durable.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -99,6 +101,8 @@ pub struct PipelineSettings {
 /// What [`Journal::open`] needs.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What the directory is on; [`crate::disk::files`] but for tests.
+    pub disk: Arc<dyn Disk>,
     /// Where segments lie. Needed if any pipeline is durable.
     pub directory: Option<PathBuf>,
     /// A segment that has reached this size is followed by a new one.
@@ -117,8 +121,8 @@ pub struct PipelineIndex(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProducerId(pub u128);
 
-/// A producer's own number for an entry. Numbers of one producer rise, and entries are appended in
-/// the order of their numbers: a number at or below the highest one taken is a repeat.
+/// A producer's own number for an entry. Numbers of one producer rise, and it sends one only when the one before it
+/// was answered with `Ok`: a number at or below the highest one taken is a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// Whose number.
@@ -299,6 +303,8 @@ pub struct Stats {
     pub appended: u64,
     /// Entries refused since the start.
     pub refused: u64,
+    /// Places of the files that could not be read back since the start.
+    pub unreadable: u64,
     /// One per cursor: those in use, and those given free, as they stood when they were.
     pub cursors: Vec<CursorStats>,
 }
@@ -334,19 +340,20 @@ impl Journal {
         let durable = settings.pipelines.iter().any(|pipeline| pipeline.mode == Mode::Durable);
         let Some(directory) = settings.directory.as_ref().filter(|_| durable) else {
             let shared = Arc::new(Shared::new(State::new(&settings), None));
-            return Ok((Arc::new(Self { shared, writer: Mutex::default() }), Recovered::default()));
+            let journal = Self { shared, disk: settings.disk, writer: Mutex::default() };
+            return Ok((Arc::new(journal), Recovered::default()));
         };
-        let segments = Arc::new(Segments::lock(directory)?);
-        let stored = positions::load(directory)?;
+        let segments = Arc::new(Segments::lock(Arc::clone(&settings.disk), directory)?);
+        let stored = positions::load(&*settings.disk, directory)?;
         let found = recover::recover(&segments)?;
         let mut report = found.report;
         let mut state = State::new(&settings);
         match stored {
-            Some(stored) => state.recover(&found.ends, stored, &found.producers),
+            Some(stored) => state.recover(&found.ends, stored, found.producers),
             // Without the cursors' places everything that is there is read again: at least once.
             None => {
                 report.cursors_lost = true;
-                state.recover_from_start(&found.ends, &found.producers);
+                state.recover_from_start(&found.ends, found.producers);
             }
         }
         state.mark(|pipeline| segments.ends_of(pipeline));
@@ -357,7 +364,8 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: directory.clone(), source })?;
-        Ok((Arc::new(Self { shared, writer: Mutex::new(Some(writer)) }), report))
+        let journal = Self { shared, disk: settings.disk, writer: Mutex::new(Some(writer)) };
+        Ok((Arc::new(journal), report))
     }
 
     /// Takes an entry for all its pipelines, or refuses it for all. Returns at once; what was
@@ -407,6 +415,11 @@ impl Journal {
             // A thread that panicked has left its mark in the log; there is nothing more to wait for.
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         }
+    }
+
+    /// What it is on, for what is kept beside it.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     /// The journal in numbers.

@@ -3,9 +3,9 @@
 //!
 //! Read in this order: [`refusal`] (how work is declined), [`config`] (small checked values),
 //! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
-//! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`engine`]
-//! (configuration to running pipelines), then the lists [`processors`] and [`connectors`], and
-//! [`value_text`] (attributes as labels show them).
+//! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`disk`] (the seam to
+//! the file system), [`engine`] (configuration to running pipelines), then the lists [`processors`] and
+//! [`connectors`], and [`value_text`] (attributes as labels show them).
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
@@ -14,6 +14,7 @@ pub mod config;
 pub mod connectors;
 pub mod consumer;
 pub mod dead_letters;
+pub mod disk;
 pub mod engine;
 pub mod journal;
 pub mod memory;

@@ -5,7 +5,7 @@
 //!            | state length u64 | state
 //! ```
 //!
-//! Numbers are little-endian; the checksum covers everything behind it. A save goes to the slot that does not hold
+//! Numbers are little-endian; the checksum covers the version and everything behind it. A save goes to the slot that does not hold
 //! the newest valid snapshot, so that a crash in the middle of it leaves the other one whole.
 //!
 //! - **Guaranteed:** [`Snapshots::load`] gives the newest snapshot whose save returned `Ok`, or one whose save was
@@ -14,14 +14,14 @@
 //! - **Not here:** what the state means (positions are part of it), and when it is saved.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Seek},
-    os::unix::fs::FileExt,
+    io::{self, IoSlice},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FallocateFlags, fallocate};
 use thiserror::Error;
+use tracing::warn;
+
+use crate::disk::{Disk, DiskFile};
 
 /// The two slots of one aggregator.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub enum SnapshotError {
 #[derive(Debug)]
 struct Slot {
     path: PathBuf,
-    file: File,
+    file: Box<dyn DiskFile>,
     /// Of the valid snapshot it holds; zero if it holds none.
     generation: u64,
 }
@@ -77,24 +77,22 @@ impl Snapshots {
     ///
     /// # Errors
     /// See [`SnapshotError`]. Damaged slots are no error: they count as empty.
-    pub fn open(directory: &Path, name: &str) -> Result<Self, SnapshotError> {
+    pub fn open(disk: &dyn Disk, directory: &Path, name: &str) -> Result<Self, SnapshotError> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| SnapshotError::Io { path, source }
         };
-        fs::create_dir_all(directory).map_err(at(directory))?;
-        let slots = [Slot::open(directory, name, 'a')?, Slot::open(directory, name, 'b')?];
+        disk.make_folder(directory).map_err(at(directory))?;
+        let slots = [Slot::open(disk, directory, name, 'a')?, Slot::open(disk, directory, name, 'b')?];
         // The names of the files must outlive a power cut too.
-        File::open(directory).and_then(|folder| folder.sync_all()).map_err(at(directory))?;
+        disk.sync_folder(directory).map_err(at(directory))?;
         Ok(Self { slots })
     }
 
     /// The newest valid snapshot, if there is one.
     pub fn load(&self) -> Option<Snapshot> {
         let newest = self.newest();
-        [newest, 1 - newest]
-            .into_iter()
-            .find_map(|slot| self.slots[slot].read().ok().flatten().map(|(_, found)| found))
+        [newest, 1 - newest].into_iter().find_map(|slot| self.slots[slot].read().ok().flatten())
     }
 
     /// Saves a state. Blocking.
@@ -117,37 +115,31 @@ impl Snapshots {
 // === impl Slot ===
 
 impl Slot {
-    fn open(directory: &Path, name: &str, letter: char) -> Result<Self, SnapshotError> {
+    fn open(disk: &dyn Disk, directory: &Path, name: &str, letter: char) -> Result<Self, SnapshotError> {
         let path = directory.join(format!("{name}.{letter}"));
         let io = |source| SnapshotError::Io { path: path.clone(), source };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        let mut slot = Self { path: path.clone(), file, generation: 0 };
-        if let Some(found) = slot.version().map_err(io)?.filter(|version| *version != VERSION) {
-            return Err(SnapshotError::Version { path, found });
+        let file = match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(&path),
+            file => file,
+        };
+        let mut slot = Self { path: path.clone(), file: file.map_err(io)?, generation: 0 };
+        let bytes = slot.file.read_all().map_err(io)?;
+        match decode(&bytes) {
+            Some((VERSION, generation, _)) => {
+                // Its sync may have failed, or never have begun, and then only this process can read it.
+                slot.file.write_at(&[IoSlice::new(&bytes)], 0).and_then(|()| slot.file.sync()).map_err(io)?;
+                slot.generation = generation;
+            }
+            Some((found, ..)) => return Err(SnapshotError::Version { path, found }),
+            None if bytes.iter().all(|byte| *byte == 0) => {}
+            // A save that was cut off looks the same; the other slot holds the one before it.
+            None => warn!(path = %path.display(), "this slot holds no whole snapshot, the other one is used"),
         }
-        slot.generation = slot.read().map_err(io)?.map_or(0, |(generation, _)| generation);
         Ok(slot)
     }
 
-    /// The format version, if the file begins like a snapshot.
-    fn version(&self) -> io::Result<Option<u32>> {
-        let mut start = [0; 8];
-        match self.file.read_exact_at(&mut start, 0) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let version = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
-        Ok((start[..4] == MAGIC).then_some(version))
-    }
-
-    fn read(&self) -> io::Result<Option<(u64, Snapshot)>> {
-        let mut bytes = Vec::new();
-        let mut file = &self.file;
-        file.rewind()?;
-        file.read_to_end(&mut bytes)?;
-        Ok(decode(&bytes))
+    fn read(&self) -> io::Result<Option<Snapshot>> {
+        Ok(decode(&self.file.read_all()?).map(|(.., snapshot)| snapshot))
     }
 
     fn write(&mut self, generation: u64, fingerprint: u64, state: &[u8]) -> io::Result<()> {
@@ -155,12 +147,12 @@ impl Slot {
         // From here until the sync the slot holds nothing, and says so if the write fails halfway.
         self.generation = 0;
         let length = bytes.len() as u64;
-        if self.file.metadata()?.len() < length {
+        if self.file.bytes()? < length {
             // Where the file system cannot reserve, the write below finds out whether there is room.
-            let _ = fallocate(&self.file, FallocateFlags::empty(), 0, length);
+            let _ = self.file.allocate(length);
         }
-        self.file.write_all_at(&bytes, 0)?;
-        self.file.sync_data()?;
+        self.file.write_at(&[IoSlice::new(&bytes)], 0)?;
+        self.file.sync()?;
         self.generation = generation;
         Ok(())
     }
@@ -175,38 +167,50 @@ fn encode(generation: u64, fingerprint: u64, state: &[u8]) -> Vec<u8> {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     bytes.extend_from_slice(state);
-    let crc = crc32fast::hash(&bytes[CRC_END..]);
+    let crc = checksum(VERSION, &bytes[CRC_END..]);
     bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
-/// Nothing for anything but a whole snapshot. Bytes behind it are what an older, longer one has left.
-fn decode(bytes: &[u8]) -> Option<(u64, Snapshot)> {
+/// Version, generation and content; nothing for anything but a whole snapshot. Bytes behind it are what an older,
+/// longer one has left.
+fn decode(bytes: &[u8]) -> Option<(u32, u64, Snapshot)> {
     let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let version = u32::from_le_bytes(*bytes.get(MAGIC.len()..)?.first_chunk()?);
     let crc = u32::from_le_bytes(*bytes.get(CRC_END - 4..)?.first_chunk()?);
     let length = usize::try_from(number(HEADER_BYTES - 8)?).ok()?;
     let end = HEADER_BYTES.checked_add(length)?;
     let covered = bytes.get(CRC_END..end)?;
-    if !bytes.starts_with(&MAGIC) || crc32fast::hash(covered) != crc {
+    if !bytes.starts_with(&MAGIC) || checksum(version, covered) != crc {
         return None;
     }
     let snapshot = Snapshot { fingerprint: number(CRC_END + 8)?, state: bytes[HEADER_BYTES..end].to_vec() };
-    Some((number(CRC_END)?, snapshot))
+    Some((version, number(CRC_END)?, snapshot))
+}
+
+fn checksum(version: u32, covered: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&version.to_le_bytes());
+    hasher.update(covered);
+    hasher.finalize()
 }
 
 const MAGIC: [u8; 4] = *b"PHSN";
 /// The format above. Another number is refused, and the file left as it is.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Where the checksum ends and what it covers begins.
 const CRC_END: usize = 12;
 const HEADER_BYTES: usize = CRC_END + 24;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::disk;
 
     fn open(folder: &Path) -> Snapshots {
-        Snapshots::open(folder, "test").unwrap()
+        Snapshots::open(&*disk::files(), folder, "test").unwrap()
     }
 
     fn saved(number: u64) -> Snapshot {
@@ -257,7 +261,7 @@ mod tests {
     fn a_flipped_bit_anywhere_is_seen() {
         let bytes = encode(3, 7, b"the state");
         assert!(decode(&bytes).is_some());
-        for bit in (0..bytes.len() * 8).filter(|bit| !(32..64).contains(bit)) {
+        for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(decode(&flipped), None, "bit {bit}");
@@ -269,13 +273,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         save(&mut open(folder.path()), 1);
         let path = folder.path().join("test.b");
-        let mut bytes = fs::read(&path).unwrap();
-        if bytes.is_empty() {
-            bytes = encode(1, 7, b"x");
-        }
+        let mut bytes = encode(9, 7, b"x");
         bytes[4] = 99;
+        let crc = checksum(99, &bytes[CRC_END..]);
+        bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
-        let error = Snapshots::open(folder.path(), "test").unwrap_err();
+        let error = Snapshots::open(&*disk::files(), folder.path(), "test").unwrap_err();
         assert!(error.to_string().contains("snapshot format 99"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }

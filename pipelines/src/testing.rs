@@ -1,6 +1,7 @@
 //! What tests of other crates share. Behind the feature `testing`.
 
 pub mod contract;
+pub mod disk;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use proto::{AnyBatch, SignalKind};
 
 use crate::{
     component::PipelineId,
+    disk::files,
     engine::inlet::{Chain, Head, Inlet},
     journal::{Bounds, Cursor, Journal, Mode, OnFull, PipelineIndex, PipelineSettings, Settings},
 };
@@ -34,8 +36,13 @@ impl Pipes {
         let pipelines = SignalKind::ALL
             .map(|signal| PipelineSettings { name: signal.to_string(), signal, mode: Mode::Memory })
             .to_vec();
-        let settings =
-            Settings { directory: None, segment_bytes_max: 1 << 20, tail_bytes_max: 1 << 20, pipelines };
+        let settings = Settings {
+            disk: files(),
+            directory: None,
+            segment_bytes_max: 1 << 20,
+            tail_bytes_max: 1 << 20,
+            pipelines,
+        };
         let (journal, _) = Journal::open(settings).expect("a journal in memory opens");
         let bounds = Bounds { lag_bytes_max, on_full: OnFull::Refuse };
         let cursors = [0, 1, 2].map(|index| {

@@ -9,6 +9,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use phasor_pipelines::{
+    disk,
     journal::{
         Bounds, Cursor, Entry, Journal, Mode, OnFull, Part, PipelineIndex, PipelineSettings, Position,
         ProducerId, RECORD_COST, Sequence, Settings, Ticket,
@@ -26,8 +27,13 @@ fn journal(modes: &[Mode]) -> Arc<Journal> {
         mode: *mode,
     };
     let pipelines = modes.iter().enumerate().map(pipeline).collect();
-    let settings =
-        Settings { directory: None, segment_bytes_max: 1 << 20, tail_bytes_max: 1 << 20, pipelines };
+    let settings = Settings {
+        disk: disk::files(),
+        directory: None,
+        segment_bytes_max: 1 << 20,
+        tail_bytes_max: 1 << 20,
+        pipelines,
+    };
     Journal::open(settings).unwrap().0
 }
 

@@ -56,6 +56,7 @@ pub(super) fn journal(
     let durable = modes.contains(&Mode::Durable);
     let (journal, recovered) = Journal::open(Settings {
         directory: durable.then_some(directory),
+        disk: pipelines::disk::files(),
         segment_bytes_max: SEGMENT_BYTES,
         tail_bytes_max: budget.tail_bytes,
         pipelines: specs.iter().zip(&modes).map(pipeline).collect(),

@@ -171,6 +171,7 @@ impl Receiver {
         let settings = Settings {
             directory: None,
             segment_bytes_max: 64 << 20,
+            disk: pipelines::disk::files(),
             tail_bytes_max: 256 << 20,
             pipelines: SignalKind::ALL.map(pipeline).into(),
         };

@@ -131,6 +131,7 @@ impl Line {
 fn journal(mode: Mode) -> Arc<Journal> {
     let pipeline = PipelineSettings { name: "traces".into(), signal: SignalKind::Traces, mode };
     let settings = JournalSettings {
+        disk: pipelines::disk::files(),
         directory: None,
         segment_bytes_max: 1 << 20,
         tail_bytes_max: 1 << 30,

@@ -79,6 +79,9 @@ struct Running {
     unsaved_bytes: u64,
     /// When the first of them were applied.
     unsaved_since: Option<Instant>,
+    /// How far the newest snapshot reaches. Only what the one before it holds too is committed: if one slot is damaged,
+    /// the journal still has everything behind the other.
+    saved: Vec<Position>,
     /// The size of the last saved state: large states are saved less often.
     state_bytes: u64,
     saving: Option<JoinHandle<Saving>>,
@@ -125,12 +128,14 @@ impl Fold {
     pub(crate) async fn run(self) {
         Running {
             is_durable: self.snapshots.is_some(),
+            saved: self.inputs.iter().map(|input| input.cursor.position()).collect(),
             fold: self,
             replay_ends: None,
             live: false,
             draining: false,
             unsaved_bytes: 0,
-            unsaved_since: None,
+            // What the last process has saved is committed by the first save of this one.
+            unsaved_since: Some(now()),
             state_bytes: 0,
             saving: None,
         }
@@ -289,7 +294,8 @@ impl Running {
         }));
     }
 
-    /// Commits behind a finished snapshot. A failed one commits nothing: the next goes to the same slot.
+    /// Commits what the snapshot before a finished one holds. A failed one commits nothing: the next goes to the same
+    /// slot.
     fn settle(&mut self, saving: Option<Saving>) {
         let Some(saving) = saving else {
             error!(consumer = %self.fold.name, "the thread that saves snapshots has died: none will be saved");
@@ -299,8 +305,13 @@ impl Running {
         self.state_bytes = saving.state_bytes;
         match saving.outcome {
             Ok(()) => {
-                for (input, position) in self.fold.inputs.iter().zip(saving.positions) {
-                    input.cursor.commit(position);
+                for (input, position) in self.fold.inputs.iter().zip(&self.saved) {
+                    input.cursor.commit(*position);
+                }
+                if self.saved != saving.positions {
+                    self.saved = saving.positions;
+                    // In a while the other slot holds the same, and then all of it is committed.
+                    self.unsaved_since.get_or_insert_with(now);
                 }
             }
             Err(error) => {

@@ -240,7 +240,7 @@ impl Engine {
         let wanted = inputs.iter().any(|input| input.durable);
         let Some(directory) = self.snapshots.as_ref().filter(|_| wanted) else { return Ok(None) };
         let name = id.to_string().replace('/', "-");
-        Snapshots::open(directory, &name)
+        Snapshots::open(self.journal.disk(), directory, &name)
             .map(Some)
             .map_err(|source| BuildError::Snapshot { consumer: id.clone(), source })
     }

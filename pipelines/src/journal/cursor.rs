@@ -1,20 +1,22 @@
 //! A consumer's place in one pipeline.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use tokio::task::JoinHandle;
 use tracing::error;
 
 use super::{
     PipelineIndex, Position, Record, Shared,
     effects::Effects,
     pipeline::Slot,
-    readback::{self, ReadBack},
+    readback::{self, ReadBack, Run, Wanted},
     state::State,
 };
 use crate::refusal::Refusal;
@@ -26,15 +28,30 @@ pub struct Cursor {
     shared: Arc<Shared>,
     pipeline: PipelineIndex,
     key: u64,
-    /// Where reading from disk goes on, while it lags.
-    shortcut: Mutex<Option<ReadBack>>,
+    lagging: Mutex<Box<Lagging>>,
+}
+
+/// How a cursor reads that lags.
+#[derive(Debug, Default)]
+struct Lagging {
+    /// Where reading goes on.
+    shortcut: Option<ReadBack>,
+    /// What is being read on another thread. A [`Cursor::next`] that was cancelled leaves it to the one after it:
+    /// begun anew each time, a slow read would never come to its end.
+    reading: Option<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    wanted: Wanted,
+    task: JoinHandle<io::Result<(Option<ReadBack>, Run)>>,
 }
 
 /// What a look at the pipeline gives.
 enum Step {
     Run(Vec<Record>),
-    /// The next records are on disk only: those of this pipeline from here to there.
-    Lagging(String, Position, Position),
+    /// The next records are on disk only.
+    Lagging(Wanted),
     Ended,
 }
 
@@ -42,21 +59,22 @@ enum Step {
 
 impl Cursor {
     pub(super) fn new(shared: Arc<Shared>, pipeline: PipelineIndex, key: u64) -> Self {
-        Self { shared, pipeline, key, shortcut: Mutex::default() }
+        Self { shared, pipeline, key, lagging: Mutex::default() }
     }
 
     /// The next records in order, at least one, about `bytes_max` bytes of payload at most; `None`
     /// when the journal is closed and everything was read. Cancel safe.
     pub async fn next(&self, bytes_max: usize) -> Option<Vec<Record>> {
         loop {
-            let (pipeline, from, until) = match poll_fn(|cx| self.poll_next(bytes_max, cx)).await {
+            let wanted = match poll_fn(|cx| self.poll_next(bytes_max, cx)).await {
                 Step::Run(run) => return Some(run),
                 Step::Ended => return None,
-                Step::Lagging(pipeline, from, until) => (pipeline, from, until),
+                Step::Lagging(wanted) => wanted,
             };
-            match self.read_back(pipeline, from, until, bytes_max).await {
-                Ok(run) => {
-                    if self.hand_out(from, until, &run) && !run.is_empty() {
+            self.begin_reading(wanted);
+            match poll_fn(|cx| self.poll_reading(cx)).await {
+                Ok((wanted, run)) => {
+                    if self.hand_out(&wanted, &run) && !run.is_empty() {
                         return Some(run);
                     }
                 }
@@ -68,36 +86,48 @@ impl Cursor {
         }
     }
 
-    async fn read_back(
-        &self,
-        pipeline: String,
-        from: Position,
-        until: Position,
-        bytes_max: usize,
-    ) -> io::Result<Vec<Record>> {
-        let Some(segments) = self.shared.segments.clone() else { return Ok(Vec::new()) };
-        let shortcut = self.shortcut().take();
-        let read = move || readback::read(&segments, &pipeline, from, until, bytes_max, shortcut);
-        let (shortcut, run) = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
-        *self.shortcut() = shortcut;
-        Ok(run)
+    fn begin_reading(&self, wanted: Wanted) {
+        let mut lagging = self.lagging();
+        let (None, Some(segments)) = (&lagging.reading, self.shared.segments.clone()) else { return };
+        let shortcut = lagging.shortcut.take();
+        let read = {
+            let wanted = wanted.clone();
+            move || readback::read(&segments, &wanted, shortcut)
+        };
+        lagging.reading = Some(Reading { wanted, task: tokio::task::spawn_blocking(read) });
+    }
+
+    /// What was wanted when reading began, and what was read.
+    fn poll_reading(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Wanted, Vec<Record>)>> {
+        let mut lagging = self.lagging();
+        let Some(reading) = &mut lagging.reading else {
+            return Poll::Ready(Err(io::Error::other("the journal has no files")));
+        };
+        let outcome = ready!(Pin::new(&mut reading.task).poll(cx));
+        let wanted = reading.wanted.clone();
+        lagging.reading = None;
+        let (shortcut, run) = outcome.map_err(io::Error::other)??;
+        lagging.shortcut = shortcut;
+        drop(lagging);
+        self.shared.lock().unreadable += run.unreadable;
+        Poll::Ready(Ok((wanted, run.records)))
     }
 
     /// Moves past what was read from disk, unless the cursor has moved meanwhile.
-    fn hand_out(&self, from: Position, until: Position, run: &[Record]) -> bool {
+    fn hand_out(&self, wanted: &Wanted, run: &[Record]) -> bool {
         let mut handed_out = false;
         self.change(|slot, _| {
-            handed_out = slot.read == from;
+            handed_out = slot.read == wanted.from;
             if handed_out {
                 // Nothing left on disk before the tail: what was in between never was on disk.
-                slot.read = run.last().map_or(until, |last| last.position);
+                slot.read = run.last().map_or(wanted.until, |last| last.position);
             }
         });
         handed_out
     }
 
-    fn shortcut(&self) -> MutexGuard<'_, Option<ReadBack>> {
-        self.shortcut.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lagging(&self) -> MutexGuard<'_, Box<Lagging>> {
+        self.lagging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything up to and including `position` is done with.
@@ -176,11 +206,9 @@ impl Cursor {
             return Poll::Ready(Step::Ended);
         };
         if on_disk && slot.read < pipeline.tail.start() {
-            return Poll::Ready(Step::Lagging(
-                pipeline.settings.name.clone(),
-                slot.read,
-                pipeline.tail.start(),
-            ));
+            let (from, until) = (slot.read, pipeline.tail.start());
+            let pipeline = pipeline.settings.name.clone();
+            return Poll::Ready(Step::Lagging(Wanted { pipeline, from, until, bytes_max }));
         }
         let run = pipeline.tail.run_after(slot.read, bytes_max);
         if let Some(last) = run.last() {

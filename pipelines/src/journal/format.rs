@@ -1,8 +1,8 @@
 //! The bytes of a segment file.
 //!
 //! ```text
-//! segment:  header, record, record, ... (zeros behind the last one: room set aside)
-//! header:   magic "PHSJ" | version u32 | crc u32 | length u32 | body
+//! segment:  header, record, record, ... (behind the last one whatever the file held before)
+//! header:   magic "PHSJ" | version u32 | crc u32 | length u32 | body      (in every version)
 //!   body:   number u64 | salt u64 | pipelines u32 | per pipeline: name length u32, name, start position 16
 //!           | producers u32 | per producer: id u128, number u64
 //! record:   magic "PREC" | length u32 | crc u32 | body
@@ -11,17 +11,23 @@
 //!           | per payload: signal u8, length u32 | the payloads
 //! ```
 //!
-//! Numbers are little-endian; a checksum covers the length and the body. Producer 0, number 0 stands for none.
+//! Numbers are little-endian; a checksum covers the length and the body, and in the header the version too: another
+//! version is known from a flipped bit. Producer 0, number 0 stands for none.
 //! The salt is random and different in each segment. Whoever sends data does not know it, so that nothing inside a
-//! payload can pass for a record when the search for the next record runs through what a crash has left.
+//! payload can pass for a record when the search for the next record runs through what a crash has left; and a
+//! file can be used again for another segment, over what it held.
 //!
 //! - **Guaranteed:** decoding any bytes ends in a record, or says that there is none; it never panics and allocates no
 //!   more than the bytes it was given.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    io::IoSlice,
+    ops::Range,
+};
 
 use bytes::Bytes;
-use proto::SignalKind;
+use proto::{AnyBatch, SignalKind};
 
 use super::{Part, Position, ProducerId, Sequence};
 use crate::time::UnixNanos;
@@ -37,6 +43,22 @@ pub(super) struct Header {
     pub(super) pipelines: Vec<(String, Position)>,
     /// High-water marks of the producers.
     pub(super) producers: Vec<Sequence>,
+}
+
+/// Records on their way to the disk: what is written about them, and their payloads where they are.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    written: Vec<u8>,
+    pieces: Vec<Piece>,
+    bytes: u64,
+}
+
+/// A piece of a [`Group`].
+#[derive(Debug)]
+enum Piece {
+    /// A range of what is written.
+    Written(Range<usize>),
+    Payload(Bytes),
 }
 
 /// One part of a record.
@@ -59,21 +81,12 @@ pub(super) struct StoredRecord {
     payloads: Vec<(SignalKind, Bytes)>,
 }
 
-/// What stands at a place of a segment.
-#[derive(Debug)]
-pub(super) enum Decoded {
-    /// A record of this many bytes.
-    Record(StoredRecord, usize),
-    /// No whole record begins here.
-    Nothing,
-}
-
 /// Why a header cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderFault {
     /// It is cut short or its checksum is wrong.
     Damaged,
-    /// Another version wrote it.
+    /// Another version wrote it, and it is whole.
     Version(u32),
 }
 
@@ -98,33 +111,36 @@ impl Header {
             body.extend_from_slice(&producer.0.to_le_bytes());
             body.extend_from_slice(&number.to_le_bytes());
         }
-        let mut out = Vec::with_capacity(16 + body.len());
+        let mut out = Vec::with_capacity(HEADER_HEAD + body.len());
         out.extend_from_slice(SEGMENT_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&checksum(&body).to_le_bytes());
+        out.extend_from_slice(&header_checksum(VERSION, &body).to_le_bytes());
         put_count(&mut out, body.len());
         out.extend_from_slice(&body);
         out
     }
 
-    /// The header and its length.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, usize), HeaderFault> {
-        let mut fields = Fields(bytes);
-        let magic = fields.take(4).ok_or(HeaderFault::Damaged)?;
-        let version = fields.u32().ok_or(HeaderFault::Damaged)?;
-        if magic != SEGMENT_MAGIC {
-            return Err(HeaderFault::Damaged);
-        }
-        if version != VERSION {
-            return Err(HeaderFault::Version(version));
-        }
-        let mut checked = || {
-            let crc = fields.u32()?;
-            let length = fields.u32()? as usize;
-            let body = fields.take(length).filter(|body| checksum(body) == crc)?;
-            Some((Self::decode_body(body)?, 16 + length))
+    /// How long a header claims to be, by its first bytes.
+    pub(super) fn claimed_length(head: &[u8]) -> Option<usize> {
+        let mut fields = Fields(head);
+        fields.take(4).filter(|magic| *magic == SEGMENT_MAGIC)?;
+        let (_version, _crc) = (fields.u32()?, fields.u32()?);
+        Some(HEADER_HEAD + fields.u32()? as usize)
+    }
+
+    /// Reads a header from all its bytes.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, HeaderFault> {
+        let checked = || {
+            let body = bytes.get(HEADER_HEAD..Self::claimed_length(bytes)?)?;
+            let mut fields = Fields(bytes.get(4..HEADER_HEAD)?);
+            let (version, crc) = (fields.u32()?, fields.u32()?);
+            (header_checksum(version, body) == crc).then_some((version, body))
         };
-        checked().ok_or(HeaderFault::Damaged)
+        match checked() {
+            Some((VERSION, body)) => Self::decode_body(body).ok_or(HeaderFault::Damaged),
+            Some((version, _)) => Err(HeaderFault::Version(version)),
+            None => Err(HeaderFault::Damaged),
+        }
     }
 
     fn decode_body(body: &[u8]) -> Option<Self> {
@@ -153,102 +169,107 @@ impl StoredRecord {
     }
 }
 
-/// Appends a record of these parts, each with its pipeline's place in the header and the place it reaches by it.
-pub(super) fn encode_record(
-    out: &mut Vec<u8>,
-    salt: u64,
-    arrival: UnixNanos,
-    sequence: Option<Sequence>,
-    parts: &[(&Part, u32, Position)],
-) {
-    // Equal payloads are stored once: the parts of a fan-out share one buffer.
-    let mut payloads: Vec<&proto::AnyBatch> = Vec::with_capacity(parts.len());
-    let same = |a: &proto::AnyBatch, b: &proto::AnyBatch| {
-        a.kind() == b.kind() && a.bytes().as_ptr() == b.bytes().as_ptr() && a.bytes().len() == b.bytes().len()
-    };
-    let start = out.len();
-    out.extend_from_slice(RECORD_MAGIC);
-    out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&salt.to_le_bytes());
-    out.extend_from_slice(&arrival.0.to_le_bytes());
-    let (producer, number) = sequence.map_or((0, 0), |sequence| (sequence.producer.0, sequence.number));
-    out.extend_from_slice(&producer.to_le_bytes());
-    out.extend_from_slice(&number.to_le_bytes());
-    put_count(out, parts.len());
-    let payload_count_at = out.len();
-    out.extend_from_slice(&[0; 4]);
-    for (part, pipeline, position) in parts {
-        let known = payloads.iter().position(|payload| same(payload, &part.batch));
-        let payload = known.unwrap_or_else(|| {
-            payloads.push(&part.batch);
-            payloads.len() - 1
+// === impl Group ===
+
+impl Group {
+    /// The bytes of all records.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Forgets the records, and keeps the room for the next ones.
+    pub(super) fn clear(&mut self) {
+        self.written.clear();
+        self.pieces.clear();
+        self.bytes = 0;
+    }
+
+    /// Adds a record of these parts, each with its pipeline's place in the header and the place it reaches by it.
+    pub(super) fn push(
+        &mut self,
+        salt: u64,
+        arrival: UnixNanos,
+        sequence: Option<Sequence>,
+        parts: &[(&Part, u32, Position)],
+    ) {
+        let payloads = distinct(parts);
+        let start = self.written.len();
+        let out = &mut self.written;
+        out.extend_from_slice(RECORD_MAGIC);
+        // Length and checksum, when they are known.
+        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&salt.to_le_bytes());
+        out.extend_from_slice(&arrival.0.to_le_bytes());
+        let (producer, number) = sequence.map_or((0, 0), |sequence| (sequence.producer.0, sequence.number));
+        out.extend_from_slice(&producer.to_le_bytes());
+        out.extend_from_slice(&number.to_le_bytes());
+        put_count(out, parts.len());
+        put_count(out, payloads.len());
+        for (part, pipeline, position) in parts {
+            let payload = payloads.iter().position(|payload| is_same(payload, &part.batch));
+            out.extend_from_slice(&pipeline.to_le_bytes());
+            put_count(out, payload.expect("every part's payload is among the distinct ones"));
+            out.extend_from_slice(&position.to_bytes());
+        }
+        for payload in &payloads {
+            out.push(payload.kind() as u8);
+            put_count(out, payload.bytes().len());
+        }
+        let payload_bytes: usize = payloads.iter().map(|payload| payload.bytes().len()).sum();
+        let length = out.len() - start - RECORD_HEAD + payload_bytes;
+        let crc = checksum(length, &out[start + RECORD_HEAD..], &payloads);
+        out[start + 4..start + 8].copy_from_slice(&(length as u32).to_le_bytes());
+        out[start + 8..start + 12].copy_from_slice(&crc.to_le_bytes());
+        self.pieces.push(Piece::Written(start..out.len()));
+        self.pieces.extend(payloads.iter().map(|payload| Piece::Payload(payload.bytes().clone())));
+        self.bytes += (RECORD_HEAD + length) as u64;
+    }
+
+    /// The records, to be written one behind the other.
+    pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
+        let slices = self.pieces.iter().map(|piece| match piece {
+            Piece::Written(range) => IoSlice::new(&self.written[range.clone()]),
+            Piece::Payload(bytes) => IoSlice::new(bytes),
         });
-        out.extend_from_slice(&pipeline.to_le_bytes());
-        put_count(out, payload);
-        out.extend_from_slice(&position.to_bytes());
+        slices.collect()
     }
-    for payload in &payloads {
-        out.push(payload.kind() as u8);
-        put_count(out, payload.bytes().len());
-    }
-    for payload in &payloads {
-        out.extend_from_slice(payload.bytes());
-    }
-    out[payload_count_at..payload_count_at + 4].copy_from_slice(&(payloads.len() as u32).to_le_bytes());
-    let body_start = start + RECORD_HEAD;
-    let length = (out.len() - body_start) as u32;
-    let crc = checksum(&out[body_start..]);
-    out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
-    out[start + 8..start + 12].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// What begins at `at` of a segment with this salt.
-pub(super) fn decode_record(segment: &Bytes, salt: u64, at: usize) -> Decoded {
-    let found = || {
-        let mut fields = Fields(segment.get(at..)?);
-        if fields.take(4)? != RECORD_MAGIC {
-            return None;
+/// Equal payloads are stored once: the parts of a fan-out share one buffer.
+fn distinct<'a>(parts: &[(&'a Part, u32, Position)]) -> Vec<&'a AnyBatch> {
+    let mut payloads: Vec<&AnyBatch> = Vec::with_capacity(parts.len());
+    for (part, ..) in parts {
+        if !payloads.iter().any(|payload| is_same(payload, &part.batch)) {
+            payloads.push(&part.batch);
         }
-        let length = fields.u32()? as usize;
-        let crc = fields.u32()?;
-        // The salt first: a checksum over whatever a payload claims as a length would be costly.
-        let body = fields.take(length).filter(|body| body.starts_with(&salt.to_le_bytes()))?;
-        if checksum(body) != crc {
-            return None;
-        }
-        let start = at + RECORD_HEAD;
-        Some((decode_body(body, &segment.slice(start..start + length))?, RECORD_HEAD + length))
-    };
-    found().map_or(Decoded::Nothing, |(record, length)| Decoded::Record(record, length))
-}
-
-/// The place of the next whole record at or after `at`, if there is one.
-pub(super) fn find_record(segment: &Bytes, salt: u64, mut at: usize) -> Option<usize> {
-    loop {
-        let rest = segment.get(at..)?;
-        at += rest.windows(4).position(|window| window == RECORD_MAGIC)?;
-        if let Decoded::Record(..) = decode_record(segment, salt, at) {
-            return Some(at);
-        }
-        at += 1;
     }
+    payloads
 }
 
-/// Whether anything looks like the beginning of a record.
-pub(super) fn may_hold_records(segment: &[u8]) -> bool {
-    segment.windows(4).any(|window| window == RECORD_MAGIC)
+fn is_same(a: &AnyBatch, b: &AnyBatch) -> bool {
+    a.kind() == b.kind() && a.bytes().as_ptr() == b.bytes().as_ptr() && a.bytes().len() == b.bytes().len()
 }
 
-/// A salt that nobody can guess.
+/// The length of a record of this salt, if one may begin with `head`, of [`RECORD_HEAD`] bytes and the salt.
+///
+/// The salt is looked at first: a checksum over whatever a payload claims as a length would be costly.
+pub(super) fn claimed_length(head: &[u8], salt: u64) -> Option<usize> {
+    let mut fields = Fields(head);
+    fields.take(4).filter(|magic| *magic == RECORD_MAGIC)?;
+    let (length, _crc) = (fields.u32()? as usize, fields.u32()?);
+    (fields.u64()? == salt).then_some(RECORD_HEAD + length)
+}
+
+/// The record that these bytes are, if its checksum says so.
+pub(super) fn decode_record(record: &Bytes) -> Option<StoredRecord> {
+    let crc = Fields(record.get(8..)?).u32()?;
+    let body = record.slice(RECORD_HEAD..);
+    (checksum(body.len(), &body, &[]) == crc).then(|| decode_body(&body, &body)).flatten()
+}
+
+/// A number that nobody can guess.
 pub(super) fn new_salt() -> u64 {
     RandomState::new().build_hasher().finish()
-}
-
-/// The length a record claims to have, if one may begin here.
-pub(super) fn claimed_length(head: &[u8; RECORD_HEAD]) -> Option<usize> {
-    let (magic, rest) = head.split_at(4);
-    let length = u32::from_le_bytes(*rest.first_chunk()?);
-    (magic == RECORD_MAGIC).then_some(RECORD_HEAD + length as usize)
 }
 
 fn decode_body(body: &[u8], shared: &Bytes) -> Option<StoredRecord> {
@@ -284,8 +305,18 @@ fn put_count(out: &mut Vec<u8>, count: usize) {
     out.extend_from_slice(&(count as u32).to_le_bytes());
 }
 
-fn checksum(body: &[u8]) -> u32 {
+/// Over the length, the body as it is written, and the payloads behind it.
+fn checksum(length: usize, written: &[u8], payloads: &[&AnyBatch]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(length as u64).to_le_bytes());
+    hasher.update(written);
+    payloads.iter().for_each(|payload| hasher.update(payload.bytes()));
+    hasher.finalize()
+}
+
+fn header_checksum(version: u32, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&version.to_le_bytes());
     hasher.update(&(body.len() as u64).to_le_bytes());
     hasher.update(body);
     hasher.finalize()
@@ -318,8 +349,19 @@ impl<'a> Fields<'a> {
 }
 
 /// The format above. Another number is refused, and nothing is touched.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
+/// Magic, version, checksum and length of a header.
+pub(super) const HEADER_HEAD: usize = 16;
 /// Magic, length and checksum of a record.
 pub(super) const RECORD_HEAD: usize = 12;
 const SEGMENT_MAGIC: &[u8] = b"PHSJ";
 const RECORD_MAGIC: &[u8] = b"PREC";
+
+/// Makes a header say that another version wrote it.
+#[cfg(test)]
+pub(super) fn as_version(segment: &mut [u8], version: u32) {
+    let length = Header::claimed_length(segment).expect("a segment begins with a header");
+    let crc = header_checksum(version, &segment[HEADER_HEAD..length]);
+    segment[4..8].copy_from_slice(&version.to_le_bytes());
+    segment[8..12].copy_from_slice(&crc.to_le_bytes());
+}

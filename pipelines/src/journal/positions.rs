@@ -1,7 +1,7 @@
 //! The cursors' places on disk.
 //!
 //! ```text
-//! magic "PHSC" | version u32 | crc u32 | entries: pipeline length u32, pipeline, cursor length u32, cursor,
+//! magic "PHSC" | version u32 | crc u32 (of version and entries) | entries: pipeline length u32, pipeline, cursor length u32, cursor,
 //!                                         position 16, last held u64 (nanoseconds since 1970)
 //! ```
 //!
@@ -10,13 +10,12 @@
 //! - **Not here:** when it is saved; see `writer`.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io::{self, IoSlice},
     path::Path,
 };
 
 use super::{OpenError, Position};
-use crate::time::UnixNanos;
+use crate::{disk::Disk, time::UnixNanos};
 
 /// A cursor's place as it is kept on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,27 +28,28 @@ pub(super) struct StoredCursor {
 }
 
 /// Reads the file. None at all is an empty list; a damaged one is reported by `None`.
-pub(super) fn load(directory: &Path) -> Result<Option<Vec<StoredCursor>>, OpenError> {
+pub(super) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<Vec<StoredCursor>>, OpenError> {
     let path = directory.join(FILE);
-    let bytes = match fs::read(&path) {
+    let bytes = match disk.open(&path).and_then(|file| file.read_all()) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
         Err(source) => return Err(OpenError::Io { path, source }),
     };
-    if let Some(found) = version(&bytes).filter(|version| *version != VERSION) {
-        return Err(OpenError::Version { path, found });
+    match entries(&bytes) {
+        Some((VERSION, entries)) => Ok(decode(entries)),
+        Some((found, _)) => Err(OpenError::Version { path, found }),
+        None => Ok(None),
     }
-    Ok(decode(&bytes))
 }
 
 /// Replaces the file. Blocking.
-pub(super) fn save(directory: &Path, cursors: &[StoredCursor]) -> io::Result<()> {
-    let beside = directory.join(concat!("cursors", ".new"));
-    let mut file = File::create(&beside)?;
-    file.write_all(&encode(cursors))?;
-    file.sync_all()?;
-    fs::rename(&beside, directory.join(FILE))?;
-    File::open(directory)?.sync_all()
+pub(super) fn save(disk: &dyn Disk, directory: &Path, cursors: &[StoredCursor]) -> io::Result<()> {
+    let beside = directory.join(BESIDE);
+    let file = disk.create(&beside)?;
+    file.write_at(&[IoSlice::new(&encode(cursors))], 0)?;
+    file.sync()?;
+    disk.rename(&beside, &directory.join(FILE))?;
+    disk.sync_folder(directory)
 }
 
 fn encode(cursors: &[StoredCursor]) -> Vec<u8> {
@@ -65,23 +65,29 @@ fn encode(cursors: &[StoredCursor]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + entries.len());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&crc32fast::hash(&entries).to_le_bytes());
+    out.extend_from_slice(&checksum(VERSION, &entries).to_le_bytes());
     out.extend_from_slice(&entries);
     out
 }
 
-fn version(bytes: &[u8]) -> Option<u32> {
+/// The version and what stands behind the head, if the checksum is right.
+fn entries(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (magic, rest) = bytes.split_first_chunk::<4>()?;
-    (magic == MAGIC).then_some(u32::from_le_bytes(*rest.first_chunk()?))
+    let (version, rest) = rest.split_first_chunk()?;
+    let (crc, entries) = rest.split_first_chunk()?;
+    let version = u32::from_le_bytes(*version);
+    let whole = magic == MAGIC && checksum(version, entries) == u32::from_le_bytes(*crc);
+    whole.then_some((version, entries))
 }
 
-fn decode(bytes: &[u8]) -> Option<Vec<StoredCursor>> {
-    version(bytes)?;
-    let crc = u32::from_le_bytes(*bytes.get(8..)?.first_chunk()?);
-    let mut rest = bytes.get(HEAD..)?;
-    if crc32fast::hash(rest) != crc {
-        return None;
-    }
+fn checksum(version: u32, entries: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&version.to_le_bytes());
+    hasher.update(entries);
+    hasher.finalize()
+}
+
+fn decode(mut rest: &[u8]) -> Option<Vec<StoredCursor>> {
     let mut cursors = Vec::new();
     while !rest.is_empty() {
         let pipeline = text(&mut rest)?;
@@ -103,8 +109,10 @@ fn text(rest: &mut &[u8]) -> Option<String> {
 }
 
 const FILE: &str = "cursors";
+/// Where the next one is written.
+const BESIDE: &str = "cursors.new";
 const MAGIC: &[u8; 4] = b"PHSC";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD: usize = 12;
 
 #[cfg(test)]
@@ -121,14 +129,16 @@ mod tests {
         };
         let cursors = vec![cursor("debug", 1), cursor("otlp_grpc/a", 2)];
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(load(folder.path()).unwrap(), Some(Vec::new()));
-        save(folder.path(), &cursors).unwrap();
-        assert_eq!(load(folder.path()).unwrap(), Some(cursors.clone()));
+        let disk = crate::disk::files();
+        let load = || load(&*disk, folder.path()).unwrap();
+        assert_eq!(load(), Some(Vec::new()));
+        save(&*disk, folder.path(), &cursors).unwrap();
+        assert_eq!(load(), Some(cursors.clone()));
         let bytes = encode(&cursors);
-        for bit in (0..bytes.len() * 8).filter(|bit| !(32..64).contains(bit)) {
+        for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(decode(&flipped), None, "bit {bit}");
+            assert_eq!(entries(&flipped), None, "bit {bit}");
         }
     }
 }

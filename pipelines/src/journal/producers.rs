@@ -63,6 +63,12 @@ impl Producers {
         }
     }
 
+    /// The disk has it.
+    pub(super) fn recover(&mut self, sequence: Sequence) {
+        self.take(sequence);
+        self.safe(sequence);
+    }
+
     /// What was on its way did not arrive: it may come again.
     pub(super) fn forget_unsafe(&mut self) {
         self.marks.values_mut().for_each(|mark| mark.taken = mark.safe);

@@ -2,79 +2,89 @@
 //!
 //! - **In:** the segment files, up to what is synced.
 //! - **Guaranteed:** records come in order and pass the gate again, so that a [`Record`] from disk is as good as one
-//!   from memory; damage is passed over and logged, as recovery reported it.
+//!   from memory; what is not readable is passed over, logged and counted.
 //! - **Not here:** the cursor's place; it moves when the records are handed out.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{io, ops::Range};
 
-use bytes::Bytes;
 use proto::AnyBatch;
 use tracing::error;
 
 use super::{
     Position, Record,
-    format::{Decoded, RECORD_HEAD, StoredRecord, claimed_length, decode_record, find_record},
+    format::StoredRecord,
+    scan::{Next, Scan},
     segments::{Segment, Segments},
 };
+use crate::disk::DiskFile;
 
 /// Where a cursor reads: an open segment and a place in it. Only a shortcut; it can be lost.
 #[derive(Debug)]
 pub(super) struct ReadBack {
     segment: Segment,
-    file: File,
-    offset: u64,
+    file: Box<dyn DiskFile>,
+    scan: Scan,
     /// Where the cursor stands behind what was given out.
     given: Position,
 }
 
-/// Reads records of `pipeline` after `from` and up to `until`, about `bytes_max` bytes of payload. Blocking.
+/// What a cursor wants to read: records of `pipeline` after `from` and up to `until`, about `bytes_max` bytes of payload.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) pipeline: String,
+    pub(super) from: Position,
+    pub(super) until: Position,
+    pub(super) bytes_max: usize,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    pub(super) records: Vec<Record>,
+    bytes: usize,
+    /// Places that could not be read.
+    pub(super) unreadable: u64,
+}
+
+/// Reads. Blocking.
 pub(super) fn read(
     segments: &Segments,
-    pipeline: &str,
-    from: Position,
-    until: Position,
-    bytes_max: usize,
+    wanted: &Wanted,
     shortcut: Option<ReadBack>,
-) -> io::Result<(Option<ReadBack>, Vec<Record>)> {
-    let mut run = Vec::new();
-    let mut bytes = 0;
-    let mut place = shortcut.filter(|shortcut| shortcut.given == from);
-    let mut given = from;
-    let stands = |run: &[Record]| run.last().map_or(until, |last| last.position);
+) -> io::Result<(Option<ReadBack>, Run)> {
+    let mut run = Run::default();
+    let mut place = shortcut.filter(|shortcut| shortcut.given == wanted.from);
+    let mut given = wanted.from;
     loop {
         let mut reading = match place.take() {
             Some(reading) => reading,
-            None => match segments.behind(pipeline, given) {
-                Some(segment) => ReadBack::open(segments, segment, given)?,
+            None => match segments.behind(&wanted.pipeline, given)? {
+                Some((segment, file)) => ReadBack::new(segment, file, given),
                 None => return Ok((None, run)),
             },
         };
-        let Some(table_place) = reading.segment.place(pipeline) else { return Ok((None, run)) };
-        let mut offset = reading.offset;
-        while let Some(record) = reading.next()? {
+        let Some(table_place) = reading.segment.place(&wanted.pipeline) else { return Ok((None, run)) };
+        let stands = |run: &Run| run.records.last().map_or(wanted.until, |last| last.position);
+        let mut before = reading.scan.at();
+        while let Some(record) = reading.next(&mut run)? {
             for part in record.parts.iter().filter(|part| part.pipeline == table_place) {
                 if part.position <= given {
                     continue;
                 }
-                if part.position > until {
+                if part.position > wanted.until {
                     // Read again when the cursor comes here.
-                    (reading.offset, reading.given) = (offset, stands(&run));
+                    reading.scan.go_back(before);
+                    reading.given = stands(&run);
                     return Ok((Some(reading), run));
                 }
                 given = part.position;
-                let Some((kind, payload)) = record.payload(part) else { continue };
-                match AnyBatch::validate(*kind, payload.clone()) {
-                    Ok((batch, _)) => {
-                        bytes += payload.len();
-                        run.push(Record { position: part.position, arrival: record.arrival, batch });
-                    }
-                    Err(error) => {
-                        error!(pipeline, %error, "a record of the journal is not readable, it is left out")
-                    }
+                if let Some((kind, payload)) = record.payload(part) {
+                    let batch = AnyBatch::validate(*kind, payload.clone());
+                    run.take(part.position, record.arrival, batch, &wanted.pipeline);
                 }
             }
-            offset = reading.offset;
-            if bytes >= bytes_max || run.len() >= RUN_RECORDS_MAX {
+            before = reading.scan.at();
+            if run.bytes >= wanted.bytes_max || run.records.len() >= RUN_RECORDS_MAX {
                 reading.given = stands(&run);
                 return Ok((Some(reading), run));
             }
@@ -82,67 +92,65 @@ pub(super) fn read(
         // This segment has no more; the next one with records of the pipeline begins behind it.
         let end = reading.segment.ends.get(table_place as usize).map_or(given, |(_, end)| *end);
         given = given.max(end);
-        if given >= until {
+        if given >= wanted.until {
             reading.given = stands(&run);
             return Ok((Some(reading), run));
         }
         // The newest segment may have grown since it was looked at: then reading goes on where it was.
-        place = segments
-            .behind(pipeline, given)
-            .filter(|segment| segment.number == reading.segment.number)
-            .map(|segment| ReadBack { segment, ..reading });
+        let current = segments.current(reading.segment.number);
+        match current.filter(|current| current.bytes > reading.segment.bytes) {
+            Some(segment) => place = Some(ReadBack { segment, ..reading }),
+            None => run.pass_over(&reading, reading.scan.at()..reading.segment.bytes),
+        }
     }
 }
 
 // === impl ReadBack ===
 
 impl ReadBack {
-    fn open(segments: &Segments, segment: Segment, given: Position) -> io::Result<Self> {
-        let file = File::open(segments.path(segment.number))?;
-        Ok(Self { file, offset: segment.first_record, segment, given })
+    fn new(segment: Segment, file: Box<dyn DiskFile>, given: Position) -> Self {
+        Self { file, scan: Scan::new(segment.salt, segment.first_record), segment, given }
     }
 
     /// The next record of the segment.
-    fn next(&mut self) -> io::Result<Option<StoredRecord>> {
-        let left = self.segment.bytes.saturating_sub(self.offset);
-        if left < RECORD_HEAD as u64 {
-            return Ok(None);
-        }
-        let mut head = [0; RECORD_HEAD];
-        self.file.read_exact_at(&mut head, self.offset)?;
-        if let Some(length) = claimed_length(&head).filter(|length| *length as u64 <= left) {
-            let mut bytes = vec![0; length];
-            self.file.read_exact_at(&mut bytes, self.offset)?;
-            if let Decoded::Record(record, length) = decode_record(&Bytes::from(bytes), self.segment.salt, 0)
-            {
-                self.offset += length as u64;
-                return Ok(Some(record));
+    fn next(&mut self, run: &mut Run) -> io::Result<Option<StoredRecord>> {
+        loop {
+            match self.scan.next(&*self.file, self.segment.bytes)? {
+                Next::Record(record) => return Ok(Some(record)),
+                Next::End => return Ok(None),
+                Next::Gap(gap) => run.pass_over(self, gap),
             }
         }
-        self.skip_damage(left)
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    fn pass_over(&mut self, reading: &ReadBack, gap: Range<u64>) {
+        if !gap.is_empty() {
+            let (segment, bytes) = (reading.segment.number, gap.end - gap.start);
+            error!(segment, offset = gap.start, bytes, "damage in the journal is passed over");
+            self.unreadable += 1;
+        }
     }
 
-    fn skip_damage(&mut self, left: u64) -> io::Result<Option<StoredRecord>> {
-        let mut bytes = vec![0; usize::try_from(left).map_err(io::Error::other)?];
-        self.file.read_exact_at(&mut bytes, self.offset)?;
-        let bytes = Bytes::from(bytes);
-        let Some(next) = find_record(&bytes, self.segment.salt, 0) else {
-            self.offset = self.segment.bytes;
-            return Ok(None);
-        };
-        error!(
-            segment = self.segment.number,
-            offset = self.offset,
-            bytes = next,
-            "damage in the journal is passed over"
-        );
-        self.offset += next as u64;
-        match decode_record(&bytes, self.segment.salt, next) {
-            Decoded::Record(record, length) => {
-                self.offset += length as u64;
-                Ok(Some(record))
+    fn take(
+        &mut self,
+        position: Position,
+        arrival: crate::time::UnixNanos,
+        batch: Result<(AnyBatch, Option<proto::Rejected>), proto::Malformed>,
+        pipeline: &str,
+    ) {
+        match batch {
+            Ok((batch, _)) => {
+                self.bytes += batch.bytes().len();
+                self.records.push(Record { position, arrival, batch });
             }
-            Decoded::Nothing => Ok(None),
+            Err(error) => {
+                error!(pipeline, %error, "a record of the journal is not readable, it is left out");
+                self.unreadable += 1;
+            }
         }
     }
 }

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, RECORD_COST, Sequence,
-    Settings, Stats, Ticket,
+    Bounds, CursorError, CursorStats, Entry, Mode, Part, PipelineIndex, Position, RECORD_COST, Settings,
+    Stats, Ticket,
     effects::Effects,
     pipeline::{Pipeline, Slot},
     positions::StoredCursor,
@@ -47,6 +47,8 @@ pub(super) struct State {
     next_key: u64,
     appended: u64,
     refused: u64,
+    /// Places that were met in reading back and could not be read.
+    pub(super) unreadable: u64,
 }
 
 /// An entry that waits for the disk. Its bytes are reserved.
@@ -93,6 +95,7 @@ impl State {
             next_key: 0,
             appended: 0,
             refused: 0,
+            unreadable: 0,
         }
     }
 
@@ -244,7 +247,7 @@ impl State {
         &mut self,
         ends: &BTreeMap<String, Position>,
         stored: Vec<StoredCursor>,
-        producers: &[Sequence],
+        producers: Producers,
     ) {
         for pipeline in self.pipelines.iter_mut().filter(|pipeline| pipeline.on_disk()) {
             let end = ends.get(&pipeline.settings.name).copied().unwrap_or_default();
@@ -253,10 +256,7 @@ impl State {
             pipeline.recover(cursors.map(|cursor| cursor.position).fold(end, Position::max));
         }
         self.stored = stored;
-        for sequence in producers {
-            self.producers.take(*sequence);
-            self.producers.safe(*sequence);
-        }
+        self.producers = producers;
     }
 
     /// Takes note of places on disk up to which a consumer can drop what it has not read.
@@ -267,7 +267,7 @@ impl State {
     }
 
     /// The same when the cursors' places are lost.
-    pub(super) fn recover_from_start(&mut self, ends: &BTreeMap<String, Position>, producers: &[Sequence]) {
+    pub(super) fn recover_from_start(&mut self, ends: &BTreeMap<String, Position>, producers: Producers) {
         self.recover(ends, Vec::new(), producers);
         self.begin_at_start = true;
     }
@@ -419,6 +419,7 @@ impl State {
             read_only: self.read_only,
             appended: self.appended,
             refused: self.refused,
+            unreadable: self.unreadable,
             cursors: held.chain(self.left.iter().cloned()).collect(),
         }
     }

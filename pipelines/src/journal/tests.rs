@@ -9,6 +9,8 @@ use proto::testing::sample;
 use super::*;
 use crate::refusal::Reason;
 
+mod power;
+
 const TRACES: PipelineIndex = PipelineIndex(0);
 const LOGS: PipelineIndex = PipelineIndex(1);
 const MEMORY: PipelineIndex = PipelineIndex(2);
@@ -17,6 +19,7 @@ const BOUNDS: Bounds = Bounds { lag_bytes_max: 64 << 20, on_full: OnFull::Refuse
 fn settings(directory: &Path) -> Settings {
     let pipeline = |name: &str, signal, mode| PipelineSettings { name: name.to_owned(), signal, mode };
     Settings {
+        disk: crate::disk::files(),
         directory: Some(directory.to_owned()),
         segment_bytes_max: 4_096,
         tail_bytes_max: 4_096,
@@ -121,8 +124,7 @@ async fn an_entry_is_in_all_its_pipelines_or_in_none_wherever_the_file_is_cut() 
         }
         journal.close().await;
     }
-    let file = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let file = file.into_iter().find(|path| path.extension().is_some_and(|end| end == "segment")).unwrap();
+    let file = folder.path().join("00000000000000000001.segment");
     let whole = fs::read(&file).unwrap();
     let cursors = fs::read(folder.path().join("cursors")).unwrap();
     let second = whole.windows(4).rposition(|window| window == b"PREC").unwrap();
@@ -156,8 +158,7 @@ async fn damage_in_the_middle_costs_its_record_and_no_other() {
         }
         journal.close().await;
     }
-    let file = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let file = file.into_iter().find(|path| path.extension().is_some_and(|end| end == "segment")).unwrap();
+    let file = folder.path().join("00000000000000000001.segment");
     let mut bytes = fs::read(&file).unwrap();
     let starts: Vec<_> = (0..bytes.len() - 4).filter(|at| &bytes[*at..at + 4] == b"PREC").collect();
     bytes[starts[2] + 60] ^= 0x10;
@@ -227,12 +228,18 @@ async fn another_version_is_refused_and_nothing_is_touched() {
     }
     let file = folder.path().join("00000000000000000001.segment");
     let mut bytes = fs::read(&file).unwrap();
-    bytes[4] = 2;
+    format::as_version(&mut bytes, 77);
     bytes.extend_from_slice(b"torn");
     fs::write(&file, &bytes).unwrap();
     let error = Journal::open(settings(folder.path())).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("journal format 2"), "{error}");
+    assert!(error.to_string().contains("journal format 77"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), bytes);
+    // A flipped bit in the same place is damage, and no other version.
+    bytes[5] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let (_journal, report) = open(folder.path());
+    assert_eq!(report.damaged.len(), 1);
+    assert_eq!(fs::read(file.with_extension("damaged")).unwrap(), bytes);
 }
 
 #[tokio::test]
@@ -483,8 +490,9 @@ fn logs_holding(bytes: &[u8]) -> AnyBatch {
 async fn a_record_inside_a_payload_is_never_taken_for_one() {
     let part = Part { pipeline: LOGS, batch: logs_holding(b"forged") };
     let far = Position { bytes: u64::MAX, items: u64::MAX };
-    let mut forged = Vec::new();
-    format::encode_record(&mut forged, 0, UnixNanos(1), None, &[(&part, 1, far)]);
+    let mut forged = format::Group::default();
+    forged.push(0, UnixNanos(1), None, &[(&part, 1, far)]);
+    let mut forged: Vec<u8> = forged.slices().iter().flat_map(|slice| slice.to_vec()).collect();
     forged.extend_from_slice(b"what the crash cuts off");
     let folder = tempfile::tempdir().unwrap();
     {

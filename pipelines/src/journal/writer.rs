@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! while one group is being synced, the next one gathers in the queue
-//! take the whole queue -> encode -> one write -> one fdatasync -> publish in order -> tickets
+//! take the whole queue -> heads and checksums -> one write -> one sync -> publish in order -> tickets
 //! ```
 //!
 //! - **Guaranteed:** nothing is published or answered before it is synced; a failed write refuses its group and leaves
@@ -10,25 +10,22 @@
 //! - **Not here:** who may append how much; see `state`.
 
 use std::{
-    fs::File,
     io,
-    os::unix::fs::FileExt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use rustix::fs::{FallocateFlags, fallocate};
 use tracing::{error, warn};
 
 use super::{
     Position, Shared,
     effects::Effects,
-    format::{Header, encode_record, new_salt},
+    format::{Group, Header, new_salt},
     positions,
     segments::{Segment, Segments},
     state::Queued,
 };
-use crate::time::UnixNanos;
+use crate::{disk::DiskFile, time::UnixNanos};
 
 /// The writer's side of the journal.
 pub(super) struct Writer {
@@ -40,17 +37,18 @@ pub(super) struct Writer {
     unsaved: bool,
     open: Option<Open>,
     /// Reused from group to group.
-    buffer: Vec<u8>,
+    group: Group,
     saved_at: Instant,
+    /// When the newest segment was begun.
+    rotated_at: Instant,
 }
 
 /// The segment that is being written.
 struct Open {
-    file: File,
+    file: Box<dyn DiskFile>,
     salt: u64,
     /// What is in it for good.
     bytes: u64,
-    ends: Vec<(String, Position)>,
 }
 
 /// Why a group did not reach the disk.
@@ -71,7 +69,7 @@ impl Writer {
         segment_bytes_max: u64,
         next_number: u64,
     ) -> Self {
-        let saved_at = Instant::now();
+        let now = Instant::now();
         Self {
             shared,
             segments,
@@ -79,14 +77,15 @@ impl Writer {
             next_number,
             unsaved: false,
             open: None,
-            buffer: Vec::new(),
-            saved_at,
+            group: Group::default(),
+            saved_at: now,
+            rotated_at: now,
         }
     }
 
     /// Runs until the journal is closed and the queue is empty.
     pub(super) fn run(mut self) {
-        self.segments.keep_spare();
+        self.segments.keep_room();
         loop {
             let (group, ended, claimed) = self.shared.wait_for_work(UPKEEP);
             self.unsaved |= claimed;
@@ -99,7 +98,7 @@ impl Writer {
                 break;
             }
         }
-        self.cut_room();
+        self.cut_rest();
         self.upkeep(true);
     }
 
@@ -148,10 +147,10 @@ impl Writer {
             self.rotate(&ends)?;
             let room = self.segment_bytes_max;
             let salt = self.open.as_ref().map_or(0, |open| open.salt);
-            self.buffer.clear();
-            while let Some(queued) = group.get(at).filter(|_| (self.buffer.len() as u64) < room) {
+            self.group.clear();
+            while let Some(queued) = group.get(at).filter(|_| self.group.bytes() < room) {
                 queued.advance(&mut ends, &durable, |parts| {
-                    encode_record(&mut self.buffer, salt, queued.entry.arrival, queued.entry.sequence, parts);
+                    self.group.push(salt, queued.entry.arrival, queued.entry.sequence, parts);
                 });
                 at += 1;
             }
@@ -162,86 +161,62 @@ impl Writer {
     }
 
     fn append(&mut self, ends: &[(String, Position)]) -> Result<(), Fault> {
-        let (Some(open), false) = (&mut self.open, self.buffer.is_empty()) else { return Ok(()) };
-        if let Err(error) = open.file.write_all_at(&self.buffer, open.bytes) {
+        let (Some(open), 1..) = (&mut self.open, self.group.bytes()) else { return Ok(()) };
+        if let Err(error) = open.file.write_at(&self.group.slices(), open.bytes) {
             // What was written of it is cut off, so that the file ends with its last whole record.
             return Err(match open.file.set_len(open.bytes) {
                 Ok(()) => Fault::Write(error),
                 Err(second) => Fault::Final(second),
             });
         }
-        open.file.sync_data().map_err(Fault::Final)?;
-        open.bytes += self.buffer.len() as u64;
-        open.ends.clear();
-        open.ends.extend_from_slice(ends);
+        open.file.sync().map_err(Fault::Final)?;
+        open.bytes += self.group.bytes();
         self.segments.grow(open.bytes, ends);
-        // One huge group must not hold its memory for ever.
-        self.buffer.shrink_to(BUFFER_KEPT);
         Ok(())
     }
 
     /// Sees to it that there is a segment with room.
+    #[expect(clippy::disallowed_methods, reason = "the journal's own thread keeps the pace of its upkeep")]
     fn rotate(&mut self, ends: &[(String, Position)]) -> Result<(), Fault> {
         if self.open.as_ref().is_some_and(|open| open.bytes < self.segment_bytes_max) {
             return Ok(());
         }
-        self.cut_room();
+        self.open = None;
+        if !self.segments.has_spare() {
+            // Perhaps a segment was passed since the last time.
+            self.upkeep(false);
+        }
+        self.rotated_at = Instant::now();
         let number = self.next_number;
         // A number is never used twice, also if its file could not be made.
         self.next_number += 1;
         let salt = new_salt();
-        let header = Header {
-            number,
-            salt,
-            pipelines: ends.to_vec(),
-            producers: self.shared.lock().producers.marks(),
-        };
-        let bytes = header.encode();
-        let path = self.segments.path(number);
-        let create = || {
-            let file = File::options().create_new(true).read(true).write(true).open(&path)?;
-            // Room set aside spares every later sync the change of the file's length. Where the file system cannot
-            // do that, or the disk has not so much left, the file grows as it is written.
-            let _ = fallocate(&file, FallocateFlags::empty(), 0, self.segment_bytes_max);
-            file.write_all_at(&bytes, 0)?;
-            file.sync_all()?;
-            self.segments.sync_names()?;
-            Ok(file)
-        };
-        let file = create().map_err(|error: io::Error| {
-            // What there is of it holds no record.
-            let _ = std::fs::remove_file(&path);
-            Fault::Write(error)
-        })?;
-        let length = bytes.len() as u64;
-        self.segments.push(Segment {
-            number,
-            salt,
-            ends: ends.to_vec(),
-            bytes: length,
-            first_record: length,
-        });
-        self.open = Some(Open { file, salt, bytes: length, ends: ends.to_vec() });
+        let producers = self.shared.lock().producers.marks();
+        let header = Header { number, salt, pipelines: ends.to_vec(), producers }.encode();
+        let file = self.segments.make(number, &header, self.segment_bytes_max).map_err(Fault::Write)?;
+        let bytes = header.len() as u64;
+        self.segments.push(Segment { number, salt, ends: ends.to_vec(), bytes, first_record: bytes });
+        self.open = Some(Open { file, salt, bytes });
         Ok(())
     }
 
-    /// Gives back the room that the open segment did not use, and closes it.
-    fn cut_room(&mut self) {
+    /// Cuts off what is behind the last record of the open segment, and closes it.
+    fn cut_rest(&mut self) {
         if let Some(open) = self.open.take()
-            && let Err(error) = open.file.set_len(open.bytes).and_then(|()| open.file.sync_all())
+            && let Err(error) = open.file.set_len(open.bytes).and_then(|()| open.file.sync())
         {
             warn!(%error, "unused room of a segment was not given back");
         }
     }
 
-    /// Saves the cursors if they have moved, and removes what everyone has passed.
+    /// Saves the cursors if they have moved, and puts away what everyone has passed.
     #[expect(clippy::disallowed_methods, reason = "the journal's own thread keeps the pace of its upkeep")]
     fn upkeep(&mut self, at_once: bool) {
         self.saved_at = Instant::now();
         let Some(cursors) = self.shared.lock().cursors_to_save(UnixNanos::now(), at_once) else { return };
-        let save = || positions::save(self.segments.directory(), &cursors);
-        // On a full disk the spare room goes first: saved cursors are what lets segments go.
-        let saved = save().or_else(|error| if self.segments.give_spare() { save() } else { Err(error) });
+        let save = || positions::save(self.segments.disk(), self.segments.directory(), &cursors);
+        // On a full disk the room set aside goes first: saved cursors are what lets segments go.
+        let saved = save().or_else(|error| if self.segments.give_room() { save() } else { Err(error) });
         if let Err(error) = saved {
             warn!(%error, "the cursors were not saved, trying again");
             self.shared.lock().save_again();
@@ -251,14 +226,17 @@ impl Writer {
         let passed = |pipeline: &str, end: Position| {
             cursors.iter().filter(|cursor| cursor.pipeline == pipeline).all(|cursor| cursor.position >= end)
         };
-        if let Err(error) = self.segments.remove_passed(self.open.is_some(), passed) {
-            warn!(%error, "a segment that everyone has passed was not removed");
+        if let Err(error) = self.segments.retire_passed(self.open.is_some(), passed) {
+            warn!(%error, "a segment that everyone has passed was not put away");
         }
-        self.segments.keep_spare();
+        self.segments.keep_room();
+        if self.rotated_at.elapsed() > SPARES_KEPT {
+            self.segments.give_spare();
+        }
     }
 }
 
 /// Cursors are saved, and segments removed, about this often.
 const UPKEEP: Duration = Duration::from_secs(1);
-/// What the encoding buffer keeps from group to group.
-const BUFFER_KEPT: usize = 4 << 20;
+/// After this long without a new segment, the spare files go one by one.
+const SPARES_KEPT: Duration = Duration::from_secs(10);

@@ -41,6 +41,7 @@ impl Exporter for Reader {
 }
 
 /// One pipeline in memory with one reader, stopped after three spans; gives the time it took and what was left.
+#[expect(clippy::disallowed_methods, reason = "the clock is paused: it tells what the engine waited for")]
 async fn stop(takes: bool) -> (Duration, u64) {
     let id = PipelineId::new(SignalKind::Traces);
     let spec = PipelineSpec {
@@ -58,6 +59,7 @@ async fn stop(takes: bool) -> (Duration, u64) {
     let pipelines =
         vec![PipelineSettings { name: id.to_string(), signal: SignalKind::Traces, mode: Mode::Memory }];
     let settings = crate::journal::Settings {
+        disk: crate::disk::files(),
         directory: None,
         segment_bytes_max: 1 << 20,
         tail_bytes_max: 1 << 20,
