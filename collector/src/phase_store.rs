@@ -129,6 +129,11 @@ pub(crate) fn time_text(ns: u64) -> String {
 // === impl Config ===
 
 impl Config {
+    /// What the bodies of requests may take in memory at a time, in bytes.
+    pub fn bodies_bytes_max(&self) -> u64 {
+        BODIES_BYTES_MAX.max(self.body_bytes_max.0)
+    }
+
     /// Everything that is wrong, with paths from the receiver.
     pub fn check(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
@@ -193,6 +198,12 @@ impl Running {
         http::router(Arc::clone(&self.state))
     }
 
+    /// Bytes of request bodies in memory, to be asked at any time.
+    pub fn body_bytes(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move || state.body_bytes()
+    }
+
     /// Spans and events on their way into the pipelines.
     pub fn edges(&self) -> &[Arc<ReceiverEdge>] {
         &self.edges
@@ -209,6 +220,8 @@ impl Running {
 pub const KIND: &str = "phase_store";
 const BODY_BYTES_LEAST: u64 = 1 << 10;
 const BODY_BYTES_MOST: u64 = 64 << 20;
+/// All bodies together; a request beyond that is told to come back.
+const BODIES_BYTES_MAX: u64 = 32 << 20;
 
 fn edge(signal: SignalKind) -> Arc<ReceiverEdge> {
     Arc::new(ReceiverEdge::new(ComponentId::new(KIND), "http", signal))

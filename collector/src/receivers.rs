@@ -58,6 +58,14 @@ impl Config {
         }
     }
 
+    /// The largest piece of data that it brings in, in bytes.
+    pub fn request_bytes_max(&self) -> u64 {
+        match self {
+            Self::Otlp(config) => config.request_bytes_max(),
+            Self::PhaseStore(config) => config.body_bytes_max.0,
+        }
+    }
+
     /// What it can feed into pipelines.
     pub fn signals(&self) -> Signals {
         match self {

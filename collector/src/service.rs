@@ -15,7 +15,7 @@ mod ending;
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use exporters::prometheus::Page;
-use pipelines::{engine::drain::drain, memory::MemoryGauge};
+use pipelines::engine::drain::drain;
 use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -27,7 +27,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Config, Loaded},
     phase_store::{self, keys, keys::FirstKey},
-    receivers::{self, admission::Admission, otlp},
+    receivers::{self, otlp},
     telemetry::{
         banner::Banner,
         health::{Health, Phase},
@@ -73,7 +73,6 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let mut banner = Banner::default();
 
     // The budget first: everything below registers the part it may hold.
-    let memory = MemoryGauge::default();
     let budget = Budget::of(config);
 
     // The journal is the middle of everything. From here on a second process on this directory is refused.
@@ -81,14 +80,14 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let health = Health::new(Arc::clone(&journal));
 
     // Downstream first: consumers take up their saved state before anything new can come in.
-    let mut engine = build::engine(config, data_dir, &journal, modes, &memory)?;
-    build::connectors(config, &mut engine, &memory)?;
-    let tables = build::exporters(config, data_dir, &mut engine, &memory)?;
+    let mut engine = build::engine(config, data_dir, &journal, modes, &budget)?;
+    build::connectors(config, &mut engine, &budget)?;
+    let tables = build::exporters(config, data_dir, &mut engine, &budget)?;
 
     // Receivers bind, and serve nothing yet.
-    let admission = Admission::new(budget.admission_bytes);
+    let admission = budget.admission();
     let (receiver_drain_trigger, receiver_drain) = drain();
-    budget.follow(&memory, admission.clone(), Arc::clone(&journal), receiver_drain.clone());
+    budget.watch(receiver_drain.clone());
     let mut receivers = Receivers::default();
     for id in config.service.graph.receivers() {
         let inlet = engine.inlet(id);
@@ -115,6 +114,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                     .map_err(|error| failed(id, error))?;
                 let listener = app::bind(&phases.endpoint).await.map_err(|error| failed(id, error))?;
                 banner.line("API", format_args!("http://{}", app::address(&listener)?));
+                budget.memory().follow(id.to_string(), phases.bodies_bytes_max(), running.body_bytes());
                 receivers.phase_store = Some((running, listener));
             }
         }
@@ -132,12 +132,13 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
 
     // Consumers run; own metrics know every edge now.
     let running = engine.start();
+    budget.consumers(running.edges());
     let own = OwnMetrics::new(Watched {
         receivers: receivers.edges(),
         edges: running.edges().clone(),
         connectors: config.service.graph.connectors().into_iter().cloned().collect(),
         journal: Arc::clone(&journal),
-        memory: memory.clone(),
+        memory: budget.memory().clone(),
         health: health.clone(),
     })
     .map_err(|error| failed("the collector's own metrics", error))?;
@@ -173,7 +174,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     health.set(Phase::Ready);
     banner.line("data directory", data_dir.display());
     first_key_line(&mut banner, first_key);
-    budget.lines(&mut banner, &memory);
+    budget.lines(&mut banner);
     build::pipeline_lines(config, &mut banner);
     banner.print();
 

@@ -5,6 +5,7 @@ mod support;
 
 mod dashboards;
 mod exact_counts;
+mod memory;
 mod quickstart;
 mod restart;
 mod round_trip;

@@ -224,6 +224,7 @@ impl<D: Destination> Run<D> {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let (arrival, last) = (first.arrival, last.position);
         let ticket = self.window.push(last, bytes);
+        self.show_in_flight();
         let Some(batch) = request::join(records) else {
             return self.settled(ticket, Tally::default());
         };
@@ -247,8 +248,14 @@ impl<D: Destination> Run<D> {
         }
         if self.reached > before {
             self.cursor.commit(self.reached);
+            self.show_in_flight();
             self.show_lag();
         }
+    }
+
+    /// Shows what is read and not committed: the memory budget's part `delivery`.
+    fn show_in_flight(&self) {
+        self.edge.in_flight_bytes.set(self.window.bytes() as u64);
     }
 
     fn show_lag(&self) {

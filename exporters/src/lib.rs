@@ -105,6 +105,22 @@ impl Config {
         }
     }
 
+    /// What it holds of each of its pipelines while it is on its way out, in bytes, and one request more.
+    pub fn read_ahead_bytes_max(&self) -> Option<u64> {
+        match self {
+            Self::OtlpGrpc(_) => Some(delivery::READ_AHEAD_BYTES_MAX as u64),
+            Self::Debug(_) | Self::Prometheus(_) => None,
+        }
+    }
+
+    /// What it keeps of all that it was ever sent, in bytes; nothing if it keeps nothing.
+    pub fn state_bytes_max(&self) -> Option<u64> {
+        match self {
+            Self::Prometheus(config) => Some(config.limits().memory_max()),
+            Self::OtlpGrpc(_) | Self::Debug(_) => None,
+        }
+    }
+
     /// What happens when it lags behind by that much.
     pub fn on_full(&self) -> OnFull {
         match self {

@@ -43,8 +43,6 @@ pub struct Built {
     pub aggregator: Box<dyn Aggregator>,
     /// What it tells about itself.
     pub stats: Arc<Stats>,
-    /// Bytes its state may hold at most.
-    pub memory_max: u64,
 }
 
 // === impl Config ===
@@ -94,6 +92,14 @@ impl Config {
         }
     }
 
+    /// Bytes its state may hold at most.
+    pub fn memory_max(&self) -> u64 {
+        match self {
+            Self::EventMetrics(config) => config.memory_max.0,
+            Self::SpanMetrics(config) => config.memory_max.0,
+        }
+    }
+
     /// Files it names. Whoever builds it reads them and passes their texts.
     pub fn files(&self) -> Vec<&str> {
         match self {
@@ -111,19 +117,11 @@ impl Config {
         Ok(match self {
             Self::EventMetrics(config) => {
                 let connector = config.build(texts)?;
-                Built {
-                    stats: connector.stats(),
-                    aggregator: Box::new(connector),
-                    memory_max: config.memory_max.0,
-                }
+                Built { stats: connector.stats(), aggregator: Box::new(connector) }
             }
             Self::SpanMetrics(config) => {
                 let connector = span_metrics::SpanMetrics::new((**config).clone())?;
-                Built {
-                    stats: connector.stats(),
-                    aggregator: Box::new(connector),
-                    memory_max: config.memory_max.0,
-                }
+                Built { stats: connector.stats(), aggregator: Box::new(connector) }
             }
         })
     }

@@ -72,10 +72,10 @@ impl Config {
         }
     }
 
-    /// The limit of a `memory_limiter`, from which the memory budget is divided.
-    pub fn memory_limit_bytes(&self) -> Option<u64> {
+    /// The limits of a `memory_limiter`, from which the memory budget is divided.
+    pub fn memory_limits(&self) -> Option<memory_limiter::Limits> {
         match self {
-            Self::MemoryLimiter(config) => Some(config.limits().bytes_max),
+            Self::MemoryLimiter(config) => Some(config.limits()),
             _ => None,
         }
     }

@@ -37,8 +37,10 @@ pub struct State {
     drain: Drain,
     environment: String,
     body_bytes_max: u64,
-    /// KiB of bodies that may be in memory at a time.
+    /// KiB of bodies that may still come into memory.
     body_room: Arc<Semaphore>,
+    /// What `body_room` had at first.
+    body_room_kib: usize,
 }
 
 /// The routes. They answer other methods themselves; other paths belong to who mounts them.
@@ -70,15 +72,21 @@ fn json_answer(status: http::StatusCode, body: &Value) -> Response {
 impl State {
     pub(super) fn new(config: &Config, store: Arc<dyn Store>, world: World, drain: Drain) -> Self {
         let body_bytes_max = config.body_bytes_max.0;
-        let room_kib = BODIES_KIB_MAX.max(body_bytes_max.div_ceil(1_024) as usize);
+        let body_room_kib = config.bodies_bytes_max().div_ceil(1_024) as usize;
         Self {
             store,
             world,
             drain,
             environment: config.environment.clone(),
             body_bytes_max,
-            body_room: Arc::new(Semaphore::new(room_kib)),
+            body_room: Arc::new(Semaphore::new(body_room_kib)),
+            body_room_kib,
         }
+    }
+
+    /// What bodies take at the moment.
+    pub(super) fn body_bytes(&self) -> u64 {
+        (self.body_room_kib.saturating_sub(self.body_room.available_permits()) as u64) << 10
     }
 
     /// Whom the request comes from, if that one may do this.
@@ -117,6 +125,3 @@ fn scope_of(access: &Access) -> Scope {
     let customer = (access.role != Role::Operator).then_some(access.customer);
     Scope { customer, owners: access.owners.clone() }
 }
-
-/// 64 MiB of bodies; a request beyond that is told to come back.
-const BODIES_KIB_MAX: usize = 64 * 1_024;

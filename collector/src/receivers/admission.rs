@@ -3,7 +3,8 @@
 //! - **In:** how many bytes somebody is about to hold.
 //! - **Out:** a [`Permit`], or nothing: the caller then refuses at once with a hint to come back.
 //! - **Guaranteed:** the permits given out never add up to more than the bound; a permit gives its
-//!   bytes back when it is dropped, however that comes about.
+//!   bytes back when it is dropped, however that comes about; none is given, and none grows, while the
+//!   whole process is at its limit.
 //! - **Not here:** waiting. Whoever waits for bytes while holding some can block everybody else.
 
 use std::sync::{
@@ -12,6 +13,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use pipelines::memory::MemoryGauge;
 
 /// The budget of the process for requests that are being received or not yet answered. Cheap to
 /// clone; all clones share one budget.
@@ -50,6 +52,8 @@ struct Budget {
     /// `0 <= used <= bytes_max`
     used: AtomicU64,
     bytes_max: u64,
+    /// What all parts of the process may hold; nothing if that has no limit.
+    process: Option<(MemoryGauge, u64)>,
 }
 
 // === impl Admission ===
@@ -57,7 +61,12 @@ struct Budget {
 impl Admission {
     /// A budget of `bytes_max` bytes.
     pub fn new(bytes_max: u64) -> Self {
-        Self { budget: Arc::new(Budget { used: AtomicU64::new(0), bytes_max }) }
+        Self::within(bytes_max, None)
+    }
+
+    /// The same, in a process whose parts may hold so many bytes together.
+    pub fn within(bytes_max: u64, process: Option<(MemoryGauge, u64)>) -> Self {
+        Self { budget: Arc::new(Budget { used: AtomicU64::new(0), bytes_max, process }) }
     }
 
     /// Takes `bytes` from the budget, all or nothing, without waiting.
@@ -195,6 +204,9 @@ impl AdmittedBuffer {
 
 impl Budget {
     fn take(&self, bytes: u64) -> bool {
+        if self.process.as_ref().is_some_and(|(memory, max)| memory.bytes().saturating_add(bytes) > *max) {
+            return false;
+        }
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= self.bytes_max);
         self.used.try_update(Relaxed, Relaxed, fits).is_ok()
     }
@@ -218,6 +230,20 @@ mod tests {
         assert!(!first.try_grow(1));
         assert!(!first.try_grow(u64::MAX));
         assert_eq!((first.bytes(), admission.bytes_in_use()), (100, 100));
+    }
+
+    #[test]
+    fn nothing_is_admitted_while_the_process_is_at_its_limit() {
+        let memory = MemoryGauge::default();
+        let table = memory.part("table", 1_000);
+        let admission = Admission::within(100, Some((memory, 500)));
+        table.set(480);
+        let mut permit = admission.try_acquire(20).unwrap();
+        table.set(481);
+        assert!(admission.try_acquire(20).is_none());
+        assert!(!permit.try_grow(20));
+        table.set(400);
+        assert!(admission.try_acquire(20).is_some());
     }
 
     #[test]

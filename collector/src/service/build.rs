@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use exporters::{
     Built,
+    delivery::config::LAG_BYTES_MAX_MEMORY,
     prometheus::{Config as PrometheusConfig, Page, PrometheusTable, Table, own::OwnFamilies},
 };
 use pipelines::{
@@ -18,7 +19,6 @@ use pipelines::{
         run::{self, Engine},
     },
     journal::{Bounds, Journal, Mode, OnFull, PipelineSettings, Settings},
-    memory::MemoryGauge,
     processors::{Hints, matching::Items},
 };
 use proto::SignalKind;
@@ -58,7 +58,7 @@ pub(super) fn journal(
         directory: durable.then_some(directory),
         disk: pipelines::disk::files(),
         segment_bytes_max: SEGMENT_BYTES,
-        tail_bytes_max: budget.tail_bytes,
+        tail_bytes_max: budget.tail_bytes(),
         pipelines: specs.iter().zip(&modes).map(pipeline).collect(),
     })
     .map_err(|error| failed("the journal cannot be opened", error))?;
@@ -78,6 +78,7 @@ pub(super) fn journal(
     for damage in &recovered.damaged {
         warn!(file = %damage.file.display(), offset = damage.offset, bytes = damage.bytes, "damage in the journal was passed over");
     }
+    budget.journal(&journal);
     Ok((journal, modes))
 }
 
@@ -87,8 +88,9 @@ pub(super) fn engine(
     data_dir: &Path,
     journal: &Arc<Journal>,
     modes: Vec<Mode>,
-    memory: &MemoryGauge,
+    budget: &Budget,
 ) -> Result<Engine, StartError> {
+    let memory = budget.memory();
     let mut chains = Vec::new();
     for spec in config.service.graph.pipelines() {
         chains.push(match spec.id.signal {
@@ -107,11 +109,7 @@ pub(super) fn engine(
 }
 
 /// Every connector in use, upstream first, with its saved state.
-pub(super) fn connectors(
-    config: &Config,
-    engine: &mut Engine,
-    memory: &MemoryGauge,
-) -> Result<(), StartError> {
+pub(super) fn connectors(config: &Config, engine: &mut Engine, budget: &Budget) -> Result<(), StartError> {
     for id in config.service.graph.connectors() {
         let connector = &config.connectors[id];
         let mut texts = BTreeMap::new();
@@ -121,10 +119,12 @@ pub(super) fn connectors(
             texts.insert(file.to_owned(), text);
         }
         let built = connector.build(&texts).map_err(|errors| wrong(id, errors))?;
-        reserve(memory, id.to_string(), built.memory_max);
+        let stats = built.stats;
+        let held = move || u64::try_from(stats.bytes.value()).unwrap_or_default();
+        budget.memory().follow(id.to_string(), connector.memory_max(), held);
         let flush_interval = connector.flush_interval().max(FLUSH_LEAST);
         engine
-            .add_aggregator(id, built.aggregator, flush_interval, AGGREGATOR_BOUNDS)
+            .add_aggregator(id, built.aggregator, flush_interval, aggregator_bounds(config, id))
             .map_err(|error| failed(id, error))?;
     }
     Ok(())
@@ -135,11 +135,12 @@ pub(super) fn exporters(
     config: &Config,
     data_dir: &Path,
     engine: &mut Engine,
-    memory: &MemoryGauge,
+    budget: &Budget,
 ) -> Result<Vec<Exposed>, StartError> {
     let mut exposed = Vec::new();
     let dead_letters = config.dead_letters_directory(data_dir);
     for id in config.service.graph.exporters() {
+        let aggregator_bounds = aggregator_bounds(config, id);
         let exporter = &config.exporters[id];
         let bounds = Bounds { lag_bytes_max: exporter.lag_bytes_max(), on_full: exporter.on_full() };
         let bytes_max = exporter.dead_letter_bytes_max();
@@ -159,10 +160,12 @@ pub(super) fn exporters(
                 Built::Table(_) if nth > 0 => {}
                 Built::Table(config) => {
                     let table = Arc::new(Table::new(config.limits()));
-                    reserve(memory, id.to_string(), config.limits().bytes_max as u64);
+                    let held = Arc::clone(&table);
+                    let held = move || held.usage.bytes.get() as u64;
+                    budget.memory().follow(id.to_string(), config.limits().memory_max(), held);
                     let input = PrometheusTable::new(&config, Arc::clone(&table), 0);
                     let replayed = engine
-                        .add_aggregator(id, Box::new(input), TABLE_TICK, AGGREGATOR_BOUNDS)
+                        .add_aggregator(id, Box::new(input), TABLE_TICK, aggregator_bounds)
                         .map_err(|error| failed(id, error))?;
                     exposed.push(Exposed { id: id.clone(), config: *config, table, replayed });
                 }
@@ -191,7 +194,7 @@ pub(super) fn pipeline_lines(config: &Config, banner: &mut Banner) {
 fn stages<S: Items>(
     config: &Config,
     ids: &[ComponentId],
-    memory: &MemoryGauge,
+    memory: &pipelines::memory::MemoryGauge,
 ) -> Result<Vec<Stage<S>>, StartError> {
     let stage = |id: &ComponentId| {
         let processor = config.processors[id].build::<S>(memory).map_err(|errors| wrong(id, errors))?;
@@ -206,10 +209,15 @@ fn batch_hints(config: &Config, pipeline: usize) -> Option<Hints> {
     processors.iter().rev().find_map(|id| config.processors[id].hints())
 }
 
-/// A part of the budget that its owner keeps by itself: shown, with its bound.
-fn reserve(memory: &MemoryGauge, name: String, bytes_max: u64) {
-    // The part lives as long as the process: the pipelines do.
-    std::mem::forget(memory.part(name, bytes_max));
+/// An aggregator never drops: one that lags by its whole bound holds its receivers up. On disk that is far; in memory
+/// it is the memory budget's part `journal`.
+fn aggregator_bounds(config: &Config, id: &ComponentId) -> Bounds {
+    let pipelines = config.service.graph.pipelines();
+    let modes = &config.service.modes;
+    let mut read = config.service.graph.ending_at(id);
+    let durable = read.all(|index| modes.get(&pipelines[index].id) == Some(&Mode::Durable));
+    let lag_bytes_max = if durable { AGGREGATOR_LAG_BYTES_MAX } else { LAG_BYTES_MAX_MEMORY };
+    Bounds { lag_bytes_max, on_full: OnFull::Refuse }
 }
 
 /// What `validate` would have said, had it looked at what only building shows.
@@ -250,8 +258,8 @@ impl Exposed {
 
 /// A segment file.
 const SEGMENT_BYTES: u64 = 32 << 20;
-/// An aggregator never drops: one that lags so far holds its receivers up.
-const AGGREGATOR_BOUNDS: Bounds = Bounds { lag_bytes_max: 1 << 30, on_full: OnFull::Refuse };
+/// How far an aggregator of durable pipelines may lag behind.
+const AGGREGATOR_LAG_BYTES_MAX: u64 = 1 << 30;
 /// A flush interval of zero would never sleep.
 const FLUSH_LEAST: Duration = Duration::from_millis(10);
 /// How often a Prometheus table looks after what has expired.

@@ -23,7 +23,7 @@ use pipelines::{
         run::Edges,
     },
     journal::Journal,
-    memory::MemoryGauge,
+    memory::{self, MemoryGauge},
 };
 use proto::SignalKind;
 
@@ -78,7 +78,7 @@ impl OwnMetrics {
         self::exporters(&meter, &exporters);
         self::connectors(&meter, &connectors);
         journal(&meter, watched.journal);
-        memory(&meter, watched.memory);
+        memory_budget(&meter, watched.memory);
         process(&meter, watched.health);
         Ok(Self { registry, _provider: provider })
     }
@@ -249,7 +249,7 @@ fn journal(meter: &Meter, journal: Arc<Journal>) {
         .build();
 }
 
-fn memory(meter: &Meter, memory: MemoryGauge) {
+fn memory_budget(meter: &Meter, memory: MemoryGauge) {
     let bound = memory.clone();
     meter
         .u64_observable_gauge("phasor_memory_budget_used")
@@ -280,6 +280,16 @@ fn process(meter: &Meter, health: Health) {
         .with_unit("s")
         .with_description("Seconds since the process started.")
         .with_callback(move |seen| seen.observe(uptime.uptime_seconds(), &[]))
+        .build();
+    meter
+        .u64_observable_gauge("otelcol_process_memory_rss")
+        .with_unit("By")
+        .with_description("Resident memory of the process.")
+        .with_callback(|seen| {
+            if let Some(bytes) = memory::resident_bytes() {
+                seen.observe(bytes, &[]);
+            }
+        })
         .build();
     meter
         .u64_observable_gauge("phasor_ready")

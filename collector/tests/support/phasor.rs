@@ -132,12 +132,14 @@ impl Phasor {
         rustix::process::kill_process(pid, signal).expect("the signal is sent");
     }
 
+    /// What the banner says behind a label.
+    pub fn banner(&self, label: &str) -> &str {
+        self.banner.get(label).unwrap_or_else(|| panic!("the banner has no `{label}`: {:?}", self.banner))
+    }
+
     /// The address behind a label of the banner.
     pub fn address(&self, label: &str) -> &str {
-        let value = self
-            .banner
-            .get(label)
-            .unwrap_or_else(|| panic!("the banner has no `{label}`: {:?}", self.banner));
+        let value = self.banner(label);
         let value = value.split_whitespace().next().expect("a value");
         let value = value.strip_prefix("http://").unwrap_or(value);
         value.split('/').next().expect("an address")

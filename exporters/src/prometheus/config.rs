@@ -251,7 +251,7 @@ fn hidden<S: Serializer>(secret: &str, serializer: S) -> Result<S::Ok, S::Error>
 
 const SERIES_LIMIT: usize = 1_000_000;
 
-const SERIES_MEMORY_LIMIT: ByteSize = ByteSize(512 << 20);
+const SERIES_MEMORY_LIMIT: ByteSize = ByteSize(192 << 20);
 
 const EXEMPLAR_RETENTION: Span = Span(Duration::from_secs(15 * 60));
 

@@ -275,6 +275,15 @@ impl Table {
     }
 }
 
+// === impl Limits ===
+
+impl Limits {
+    /// The bytes that a table of these limits holds at most: an eighth is on top, for hidden series.
+    pub fn memory_max(self) -> u64 {
+        (self.bytes_max as u64).saturating_add(self.bytes_max as u64 / 8)
+    }
+}
+
 // === impl Families ===
 
 impl Families {

@@ -88,6 +88,10 @@ pub struct ConsumerEdge {
     pub lag_bytes: Gauge,
     /// The bound of `lag_bytes`.
     pub lag_bytes_max: Gauge,
+    /// Bytes an exporter has read and not yet committed.
+    pub in_flight_bytes: Gauge,
+    /// Bytes of an aggregator's state on their way into a snapshot.
+    pub saving_bytes: Gauge,
 }
 
 /// A number that goes up and down.
@@ -191,6 +195,8 @@ impl ConsumerEdge {
             retries: Count::default(),
             lag_bytes: Gauge::default(),
             lag_bytes_max: Gauge::default(),
+            in_flight_bytes: Gauge::default(),
+            saving_bytes: Gauge::default(),
         }
     }
 }

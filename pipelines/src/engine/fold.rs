@@ -12,7 +12,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use futures_util::future::{join_all, select_all};
 use proto::AnyBatch;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
@@ -43,6 +43,8 @@ pub(crate) struct Fold {
     pub(crate) outlet: Option<Inlet>,
     /// Where its state is saved; nothing if no input is durable.
     pub(crate) snapshots: Option<Snapshots>,
+    /// Whose turn it is to save: one aggregator of the process at a time, so that one state is in memory twice.
+    pub(crate) turn: Arc<Semaphore>,
     /// How often changed points are emitted.
     pub(crate) flush_interval: Duration,
     /// When to stop.
@@ -93,6 +95,7 @@ struct Saving {
     positions: Vec<Position>,
     state_bytes: u64,
     outcome: Result<(), SnapshotError>,
+    _turn: OwnedSemaphorePermit,
 }
 
 enum Event {
@@ -231,7 +234,7 @@ impl Running {
         match records.last() {
             Some(last) if !(self.is_durable && *durable) => cursor.commit(last.position),
             _ if self.unsaved_bytes >= SNAPSHOT_BYTES.max(self.state_bytes * SNAPSHOT_STATE_FACTOR) => {
-                self.save()
+                self.save_in_turn();
             }
             _ => {}
         }
@@ -277,26 +280,35 @@ impl Running {
     fn save_what_waits(&mut self) {
         let patience = SNAPSHOT_AGE + Duration::from_secs(self.state_bytes / SNAPSHOT_BYTES_A_SECOND);
         if self.unsaved_since.is_some_and(|since| since.elapsed() >= patience) {
-            self.save();
+            self.save_in_turn();
+        }
+    }
+
+    /// Starts a snapshot, unless another aggregator saves: then a later record or tick asks again.
+    fn save_in_turn(&mut self) {
+        if let Ok(turn) = Arc::clone(&self.fold.turn).try_acquire_owned() {
+            self.save(turn);
         }
     }
 
     /// Starts a snapshot on another thread, unless one is under way.
-    fn save(&mut self) {
+    fn save(&mut self, turn: OwnedSemaphorePermit) {
         let Some(mut snapshots) = self.fold.snapshots.take() else { return };
         let bytes = self.fold.state();
+        self.show_saving(bytes.capacity());
         let positions: Vec<_> = self.fold.inputs.iter().map(|input| input.cursor.position()).collect();
         let fingerprint = self.fold.aggregator.fingerprint();
         (self.unsaved_bytes, self.unsaved_since) = (0, None);
         self.saving = Some(tokio::task::spawn_blocking(move || {
             let outcome = snapshots.save(fingerprint, &bytes);
-            Saving { snapshots, positions, state_bytes: bytes.len() as u64, outcome }
+            Saving { snapshots, positions, state_bytes: bytes.len() as u64, outcome, _turn: turn }
         }));
     }
 
     /// Commits what the snapshot before a finished one holds. A failed one commits nothing: the next goes to the same
     /// slot.
     fn settle(&mut self, saving: Option<Saving>) {
+        self.show_saving(0);
         let Some(saving) = saving else {
             error!(consumer = %self.fold.name, "the thread that saves snapshots has died: none will be saved");
             return;
@@ -330,10 +342,18 @@ impl Running {
             let saving = finished(&mut self.saving).await;
             self.settle(saving);
         }
-        self.save();
+        let turn = Arc::clone(&self.fold.turn).acquire_owned().await;
+        self.save(turn.expect("turns are never closed"));
         if self.saving.is_some() {
             let saving = finished(&mut self.saving).await;
             self.settle(saving);
+        }
+    }
+
+    /// Shows the bytes of the snapshot on its way: the memory budget's part `snapshots`.
+    fn show_saving(&self, bytes: usize) {
+        if let Some(input) = self.fold.inputs.first() {
+            input.edge.saving_bytes.set(bytes as u64);
         }
     }
 }

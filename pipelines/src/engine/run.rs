@@ -9,7 +9,11 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 use tracing::warn;
 
 use crate::{
@@ -50,6 +54,8 @@ pub struct Engine {
     modes: Vec<Mode>,
     heads: Vec<Arc<Head>>,
     snapshots: Option<PathBuf>,
+    /// Snapshots are saved one at a time.
+    turn: Arc<Semaphore>,
     /// Aggregators with an outlet, upstream first, then the others; exporters last.
     stages: Vec<Stage>,
     replayed: BTreeMap<ComponentId, watch::Receiver<bool>>,
@@ -136,6 +142,7 @@ impl Engine {
             modes,
             heads,
             snapshots,
+            turn: Arc::new(Semaphore::new(1)),
             stages: Vec::new(),
             replayed: BTreeMap::new(),
             consumers: Vec::new(),
@@ -193,6 +200,7 @@ impl Engine {
             name: id.to_string(),
             aggregator,
             snapshots: self.open_snapshots(id, &inputs)?,
+            turn: Arc::clone(&self.turn),
             inputs,
             outlet,
             flush_interval,

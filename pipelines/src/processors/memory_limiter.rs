@@ -3,8 +3,10 @@
 //! - **In, out:** any batch, untouched.
 //! - **Guaranteed:** the decision takes one atomic load. A refusal is retryable, so a sender that keeps to OTLP
 //!   loses nothing.
-//! - **Not here:** the measuring; every part of the process tells the [`MemoryGauge`] what it holds. Receivers
-//!   admit bytes against the same limit before they buffer them, so this is the second line of defence.
+//! - **Not here:** the measuring; the [`MemoryGauge`] knows what every part of the process holds, series tables among
+//!   them. What comes in while even that does not help: close to the hard limit receivers admit nothing
+//!   ([`Limits::admit_up_to`]), so that nothing is buffered to be declined here. Where the Collector would collect
+//!   garbage, there is none.
 
 use std::time::Duration;
 
@@ -25,9 +27,9 @@ use crate::{
 pub struct Config {
     /// Of no effect: what is held is known at any moment.
     pub check_interval: Span,
-    /// The bytes the process may hold, in MiB.
+    /// The bytes the process may hold, in MiB (hard limit): close to it nothing is admitted.
     pub limit_mib: u64,
-    /// How far below the limit refusing begins, in MiB; a fifth of the limit by default.
+    /// How far below the limit batches begin to be declined (soft limit), in MiB; a fifth of the limit by default.
     pub spike_limit_mib: u64,
     /// The limit as a share of the machine's (or the container's) memory, if `limit_mib` is 0.
     pub limit_percentage: u64,
@@ -42,9 +44,9 @@ pub struct Config {
 /// The bounds, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// What the process may hold.
+    /// What the process may hold (hard).
     pub bytes_max: u64,
-    /// Beyond this, batches are declined.
+    /// Beyond this, batches are declined (soft).
     pub refuse_beyond: u64,
 }
 
@@ -124,6 +126,15 @@ impl Default for Config {
             min_gc_interval_when_soft_limited: Span(Duration::from_secs(10)),
             min_gc_interval_when_hard_limited: Span(Duration::ZERO),
         }
+    }
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Beyond this receivers admit nothing: half of the spike is left for what is under way.
+    pub fn admit_up_to(self) -> u64 {
+        self.bytes_max - self.bytes_max.saturating_sub(self.refuse_beyond) / 2
     }
 }
 

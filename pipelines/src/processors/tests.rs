@@ -216,7 +216,10 @@ fn a_batch_processor_tells_the_exporters_what_it_asks_for() {
         config("batch", "{timeout: 5s, send_batch_size: 100, send_batch_max_size: 200}").hints().unwrap();
     assert_eq!((hints.timeout.as_secs(), hints.items, hints.items_max), (5, 100, Some(200)));
     assert_eq!(config("resource", "{}").hints(), None);
-    assert_eq!(config("memory_limiter", "{limit_mib: 2}").memory_limit_bytes(), Some(2 << 20));
+    assert_eq!(
+        config("memory_limiter", "{limit_mib: 2}").memory_limits().map(|limits| limits.bytes_max),
+        Some(2 << 20)
+    );
 }
 
 #[test]

@@ -56,6 +56,13 @@ impl Config {
         errors
     }
 
+    /// The largest request that is taken, in bytes.
+    pub fn request_bytes_max(&self) -> u64 {
+        let Protocols { grpc, http } = &self.protocols;
+        let grpc = grpc.iter().map(Grpc::message_bytes_max);
+        grpc.chain(http.iter().map(Http::body_bytes_max)).max().unwrap_or_default() as u64
+    }
+
     /// Keys that are accepted and change nothing.
     pub fn warnings(&self) -> Vec<ConfigError> {
         let Protocols { grpc, http } = &self.protocols;

@@ -58,7 +58,8 @@ impl Usage {
         self.bytes.get() < self.bytes_max
     }
 
-    /// Whether one more hidden series can be remembered, for which an eighth is kept on top.
+    /// Whether one more hidden series can be remembered, for which an eighth is kept on top; see
+    /// [`Limits::memory_max`](super::Limits::memory_max).
     pub fn may_hide(&self, bytes: usize) -> bool {
         self.hidden.get() < HIDDEN_MAX && self.bytes.get() + bytes <= self.bytes_max + self.bytes_max / 8
     }

@@ -110,7 +110,7 @@ impl Default for Config {
             metrics_flush_interval: Span(Duration::from_secs(60)),
             metrics_expiration: Span(Duration::ZERO),
             aggregation_cardinality_limit: 10_000,
-            memory_max: ByteSize(64 << 20),
+            memory_max: ByteSize(32 << 20),
             exemplars: Exemplars::default(),
         }
     }

@@ -305,7 +305,7 @@ impl Default for Config {
             resource_metrics_key_attributes: Vec::new(),
             add_resource_attributes: false,
             aggregation_temporality: CUMULATIVE.into(),
-            memory_max: ByteSize(128 << 20),
+            memory_max: ByteSize(96 << 20),
             include_instrumentation_scope: Vec::new(),
             calls_dimensions: Vec::new(),
             events: Events::default(),
