@@ -31,9 +31,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.first().map(String::as_str) {
-        // How the bench starts itself: under valgrind, and as the bare forwarder.
+        // How the bench starts itself: under valgrind, and as a bare forwarder.
         Some("piece") => pieces::run_alone(&arguments[1..]),
         Some("bare") => raw::forward(&arguments[1], &arguments[2]),
+        Some("bare-tonic") => raw::forward_by_tonic(&arguments[1], &arguments[2]),
         _ => {
             let wanted =
                 |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);

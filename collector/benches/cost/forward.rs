@@ -46,12 +46,16 @@ pub(crate) fn send_one(address: &str) {
 
 async fn forwarding() {
     let mut bare_ns = f64::INFINITY;
+    let mut tonic_ns = f64::INFINITY;
     let mut ours_ns = f64::INFINITY;
     let mut metrics_ns = f64::INFINITY;
     for _ in 0..3 {
         let backend = Backend::counting().await;
-        let bare = Process::bare(&backend.address.to_string());
+        let bare = Process::bare("bare", &backend.address.to_string());
         bare_ns = bare_ns.min(cpu_per_span(&bare, &backend).await);
+        let backend = Backend::counting().await;
+        let bare = Process::bare("bare-tonic", &backend.address.to_string());
+        tonic_ns = tonic_ns.min(cpu_per_span(&bare, &backend).await);
         let backend = Backend::counting().await;
         let ours = Process::phasor(&forward_config(&backend, "otlp_grpc", ""));
         ours_ns = ours_ns.min(cpu_per_span(&ours, &backend).await);
@@ -60,11 +64,15 @@ async fn forwarding() {
         let ours = Process::phasor(&forward_config(&backend, "otlp_grpc, span_metrics", metrics));
         metrics_ns = metrics_ns.min(cpu_per_span(&ours, &backend).await);
     }
-    line("bare gRPC receive + send, CPU a span", format!("{bare_ns:.0} ns"), String::new(), "-", "-");
-    let ratio = format!("{:.2} x", ours_ns / bare_ns);
-    line("forward gRPC -> journal -> gRPC, CPU a span", format!("{ours_ns:.0} ns"), ratio, "1.8 x", "1.3 x");
-    let ratio = format!("{:.2} x", metrics_ns / bare_ns);
-    line("the same with span metrics, CPU a span", format!("{metrics_ns:.0} ns"), ratio, "-", "-");
+    line("bare receive + send by hyper, CPU a span", format!("{bare_ns:.0} ns"), String::new(), "-", "-");
+    line("bare receive + send by tonic, CPU a span", format!("{tonic_ns:.0} ns"), String::new(), "-", "-");
+    for (against, bare_ns) in [("hyper", bare_ns), ("tonic", tonic_ns)] {
+        let ratio = format!("{:.2} x", ours_ns / bare_ns);
+        let work = format!("gRPC -> journal -> gRPC against {against}");
+        line(&work, format!("{ours_ns:.0} ns"), ratio, "1.8 x", "1.3 x");
+        let ratio = format!("{:.2} x", metrics_ns / bare_ns);
+        line("the same with span metrics", format!("{metrics_ns:.0} ns"), ratio, "-", "-");
+    }
 }
 
 /// CPU time of the process for each span, from the first request until the backend has them all.

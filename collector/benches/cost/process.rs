@@ -32,10 +32,10 @@ impl Process {
         Self::start(command, found, Some(folder))
     }
 
-    /// This bench as the bare forwarder to `backend`.
-    pub(crate) fn bare(backend: &str) -> Self {
+    /// This bench as a bare forwarder to `backend`: `bare`, or `bare-tonic`.
+    pub(crate) fn bare(kind: &str, backend: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a path"));
-        command.args(["bare", "127.0.0.1:0", backend]);
+        command.args([kind, "127.0.0.1:0", backend]);
         Self::start(command, |line| Some(line.trim().to_owned()), None)
     }
 

@@ -43,7 +43,9 @@ impl Sender {
     }
 }
 
-struct Raw;
+/// Messages as their very bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;
