@@ -2,14 +2,16 @@
 # make quick   the part of it that needs nothing but Rust, and no network
 # make deps    Prometheus and the OpenTelemetry SDK for the world tests, under target/deps
 # make crash   the crash laboratory: KILLS=500 times SIGKILL under load, then everything compared; SEED=n repeats a schedule
+# make overload  five minutes of ten times what a backend takes; OVERLOAD_SECONDS=n for another time
 # make bench   what the collector costs: ns and instructions a span, and ratios
 # make fuzz    the fuzz targets of proto (needs a nightly toolchain and cargo-fuzz)
 
 CARGO ?= cargo
 DEPS := target/deps
 KILLS ?= 500
+OVERLOAD_SECONDS ?= 300
 
-.PHONY: check quick lint test doc deps world crash bench fuzz
+.PHONY: check quick lint test doc deps world crash overload bench fuzz
 
 check: deps lint test doc world
 	$(MAKE) crash KILLS=20
@@ -39,6 +41,9 @@ $(DEPS)/stamp: collector/tests/world/requirements.txt collector/tests/world/deps
 # On failure the data directory and the log are kept, and their place is printed.
 crash:
 	KILLS=$(KILLS) $(CARGO) test --locked -p phasor --test crash -- --nocapture
+
+overload:
+	OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) $(CARGO) test --locked -p phasor --test promises -- --nocapture overload::
 
 bench:
 	$(CARGO) bench --locked -p phasor --bench cost

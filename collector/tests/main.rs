@@ -6,6 +6,8 @@ mod support;
 mod dashboards;
 mod exact_counts;
 mod memory;
+mod one_down;
+mod overload;
 mod quickstart;
 mod restart;
 mod round_trip;

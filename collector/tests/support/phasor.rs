@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread::JoinHandle,
@@ -19,8 +20,9 @@ pub struct Phasor {
     child: Child,
     /// Gives what the process has written to standard error, when it has ended.
     log: Option<JoinHandle<String>>,
-    _folder: TempDir,
-    arguments: Vec<String>,
+    folder: TempDir,
+    /// The program and its arguments.
+    command: Vec<String>,
     environment: Vec<(String, String)>,
     /// What the banner says: a label and its value.
     banner: BTreeMap<String, String>,
@@ -30,6 +32,8 @@ pub struct Phasor {
 pub struct Start {
     config: String,
     environment: Vec<(String, String)>,
+    /// A command that ends by running what follows it.
+    wrapper: Vec<String>,
 }
 
 /// The API key that every test collector knows from its environment.
@@ -72,23 +76,29 @@ impl Start {
         Self {
             config: config.into(),
             environment: vec![("PHASOR_BOOTSTRAP_API_KEY".to_owned(), API_KEY.to_owned())],
+            wrapper: Vec::new(),
         }
+    }
+
+    /// Inside a command that ends by running what follows it, with the data directory in the variable `DATA`.
+    pub fn inside(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
     }
 
     /// Starts it and waits for its banner.
     pub fn start(self) -> Phasor {
-        let data = tempfile::tempdir().expect("a temporary folder");
-        let file = data.path().join("config.yaml");
-        std::fs::write(&file, &self.config).expect("the configuration is written");
-        let arguments = vec![
-            "run".to_owned(),
-            "--config".to_owned(),
-            file.display().to_string(),
-            "--data-dir".to_owned(),
-            data.path().join("data").display().to_string(),
-        ];
-        let (child, log, banner) = spawn(&arguments, &self.environment);
-        Phasor { child, log: Some(log), _folder: data, arguments, environment: self.environment, banner }
+        let Self { config, mut environment, wrapper: mut command } = self;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, &config).expect("the configuration is written");
+        let data = folder.path().join("data").display().to_string();
+        environment.push(("DATA".to_owned(), data.clone()));
+        let file = file.display().to_string();
+        let own = [env!("CARGO_BIN_EXE_phasor"), "run", "--config", &file, "--data-dir", &data];
+        command.extend(own.map(str::to_owned));
+        let (child, log, banner) = spawn(&command, &environment);
+        Phasor { child, log: Some(log), folder, command, environment, banner }
     }
 }
 
@@ -98,7 +108,7 @@ impl Phasor {
     /// Kills it with SIGKILL and starts it again on the same data directory.
     pub fn kill_and_restart(&mut self) {
         self.kill();
-        let (child, log, banner) = spawn(&self.arguments, &self.environment);
+        let (child, log, banner) = spawn(&self.command, &self.environment);
         (self.child, self.log, self.banner) = (child, Some(log), banner);
     }
 
@@ -143,6 +153,19 @@ impl Phasor {
         let value = value.split_whitespace().next().expect("a value");
         let value = value.strip_prefix("http://").unwrap_or(value);
         value.split('/').next().expect("an address")
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Bytes of its memory that are resident at the moment.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
     }
 
     /// Host and port of OTLP/gRPC.
@@ -195,9 +218,9 @@ impl Drop for Phasor {
 type Spawned = (Child, JoinHandle<String>, BTreeMap<String, String>);
 
 /// Starts the binary and reads its banner: lines of two spaces, a label, two or more spaces, a value.
-fn spawn(arguments: &[String], environment: &[(String, String)]) -> Spawned {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_phasor"))
-        .args(arguments)
+fn spawn(command: &[String], environment: &[(String, String)]) -> Spawned {
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
         .env_remove("PHASOR_CONFIG")
         .env_remove("PHASOR_DATA_DIR")
         .envs(environment.iter().map(|(name, value)| (name, value)))
