@@ -19,7 +19,14 @@ from html import escape
 
 COLUMN, ROW, GAP, HEAD = 50, 30, 6, 24
 PALETTE = ["#73BF69", "#F2CC0C", "#5794F2", "#FF9830", "#FF7383", "#B877D9", "#8AB8FF", "#37872D", "#E0B400"]
-NAMED = {"green": "#73BF69", "orange": "#FF9830", "red": "#F2495C", "transparent": "#73BF69", "blue": "#5794F2", "purple": "#B877D9"}
+NAMED = {
+    "green": "#73BF69",
+    "orange": "#FF9830",
+    "red": "#F2495C",
+    "transparent": "#73BF69",
+    "blue": "#5794F2",
+    "purple": "#B877D9",
+}
 
 
 class Source:
@@ -37,7 +44,9 @@ class Source:
     def expression(self, target, step):
         """The expression with Grafana's variables put in."""
         values = {"$__rate_interval": "60s", "$__interval": f"{step}s", "$__range_s": str(self.minutes * 60)}
-        values.update({"$__range": f"{self.minutes * 60}s", "$environment": ".*", "$service": ".*", "$operation": "task"})
+        values.update(
+            {"$__range": f"{self.minutes * 60}s", "$environment": ".*", "$service": ".*", "$operation": "task"}
+        )
         text = target["expr"]
         for name, value in values.items():
             text = text.replace(name, value)
@@ -54,13 +63,18 @@ class Source:
         query = {"query": self.expression(target, step), "start": self.start + step, "end": self.end, "step": step}
         found = self.ask("query_range", **query)["result"]
         lines = [(series["metric"], [(float(at), float(value)) for at, value in series["values"]]) for series in found]
-        return [(legend(target, labels), labels, [(at, value) for at, value in points if math.isfinite(value)]) for labels, points in lines]
+        return [
+            (legend(target, labels), labels, [(at, value) for at, value in points if math.isfinite(value)])
+            for labels, points in lines
+        ]
 
     def exemplars(self, target):
         """[(time, value)] of the range, each once."""
         query = {"query": self.expression(target, 60), "start": self.start, "end": self.end}
         found = self.ask("query_exemplars", **query)
-        return sorted({(float(one["timestamp"]), float(one["value"])) for series in found for one in series["exemplars"]})
+        return sorted(
+            {(float(one["timestamp"]), float(one["value"])) for series in found for one in series["exemplars"]}
+        )
 
 
 def legend(target, labels):
@@ -75,7 +89,11 @@ def shown(value, unit):
     if unit == "percentunit":
         return f"{100 * value:.1f} %".replace(".0 %", " %")
     if unit == "ms":
-        return f"{value:.0f} ms" if value < 1000 else (f"{value / 1000:.3g} s" if value < 120_000 else f"{value / 60_000:.3g} min")
+        return (
+            f"{value:.0f} ms"
+            if value < 1000
+            else (f"{value / 1000:.3g} s" if value < 120_000 else f"{value / 60_000:.3g} min")
+        )
     if unit == "s":
         return f"{value:.3g} s" if value < 120 else f"{value / 60:.3g} min"
     suffix = {"bytes": "B", "Bps": "B/s", "cps": "/s", "reqps": "/s"}.get(unit, "")
@@ -131,7 +149,9 @@ def stat(panel, source, x, y, width, height):
     for index, (name, value) in enumerate(found):
         middle = x + each * (index + 0.5)
         size = min(height * 0.5, each / (0.64 * max(len(shown(value, unit)), 4)), 56)
-        drawn.append(text(middle, y + height / 2 + size / 3, shown(value, unit), size, colour(value, panel), "middle", "bold"))
+        drawn.append(
+            text(middle, y + height / 2 + size / 3, shown(value, unit), size, colour(value, panel), "middle", "bold")
+        )
         drawn.append(text(middle, y + height - 6, name, 11, "#8E8E99", "middle"))
     return drawn
 
@@ -146,11 +166,25 @@ def gauge(panel, source, x, y, width, height):
     steps = defaults["thresholds"]["steps"]
     for step, following in zip(steps, steps[1:] + [{"value": high}]):
         begin = low if step["value"] is None else step["value"]
-        drawn.append(arc(middle, bottom, outer + 6, outer + 2, angle(begin), angle(following["value"]), NAMED.get(step["color"], step["color"])))
+        drawn.append(
+            arc(
+                middle,
+                bottom,
+                outer + 6,
+                outer + 2,
+                angle(begin),
+                angle(following["value"]),
+                NAMED.get(step["color"], step["color"]),
+            )
+        )
     if found:
         value = found[0][1]
         drawn.append(arc(middle, bottom, outer, outer * 0.72, -math.pi / 2, angle(value), colour(value, panel)))
-        drawn.append(text(middle, bottom - 4, shown(value, defaults["unit"]), outer * 0.3, colour(value, panel), "middle", "bold"))
+        drawn.append(
+            text(
+                middle, bottom - 4, shown(value, defaults["unit"]), outer * 0.3, colour(value, panel), "middle", "bold"
+            )
+        )
     return drawn
 
 
@@ -206,13 +240,22 @@ def timeseries(panel, source, x, y, width, height):
         if bars:
             share = wide * 0.8 / (1 if stacked else len(tops))
             shift = 0 if stacked else index * share
-            drawn += [rectangle(across(at) - wide * 0.8 + shift, up(to), share, up(begin) - up(to), fill, 0.75) for at, begin, to in line if to > begin]
+            drawn += [
+                rectangle(across(at) - wide * 0.8 + shift, up(to), share, up(begin) - up(to), fill, 0.75)
+                for at, begin, to in line
+                if to > begin
+            ]
         else:
             path = "".join(
-                f"{'M' if n == 0 or at - line[n - 1][0] > 1.5 * step else 'L'}{across(at):.1f} {up(min(to, high)):.1f}" for n, (at, _, to) in enumerate(line)
+                f"{'M' if n == 0 or at - line[n - 1][0] > 1.5 * step else 'L'}{across(at):.1f} {up(min(to, high)):.1f}"
+                for n, (at, _, to) in enumerate(line)
             )
             drawn.append(f'<path d="{path}" fill="none" stroke="{fill}" stroke-width="1.5"/>')
-    drawn += [f'<circle cx="{across(at):.1f}" cy="{up(min(max(value, low), high)):.1f}" r="2.2" fill="#5794F2"/>' for at, value in dots if at >= source.start]
+    drawn += [
+        f'<circle cx="{across(at):.1f}" cy="{up(min(max(value, low), high)):.1f}" r="2.2" fill="#5794F2"/>'
+        for at, value in dots
+        if at >= source.start
+    ]
     return drawn + names([(name, fill) for (name, _, _), fill in zip(lines, fills)], x + 58, y + height - 6, width - 60)
 
 
@@ -235,11 +278,22 @@ def heatmap(panel, source, x, y, width, height):
     wide = across(source.start + step) - across(source.start)
     for index, at, count in cells:
         if count > 0.01:
-            drawn.append(rectangle(across(at) - wide + 1, bottom - tall * (index + 1) + 1, wide - 1, tall - 1, "#FF9830", 0.25 + 0.75 * math.sqrt(count / most)))
+            drawn.append(
+                rectangle(
+                    across(at) - wide + 1,
+                    bottom - tall * (index + 1) + 1,
+                    wide - 1,
+                    tall - 1,
+                    "#FF9830",
+                    0.25 + 0.75 * math.sqrt(count / most),
+                )
+            )
     for at, value in source.exemplars(panel["targets"][0]):
         index = next((index for index, (bound, _) in enumerate(rows) if value <= bound), None)
         if index is not None and at >= source.start:
-            drawn.append(f'<circle cx="{across(at):.1f}" cy="{bottom - tall * (index + 0.5):.1f}" r="2.6" fill="#5794F2" stroke="#111217"/>')
+            drawn.append(
+                f'<circle cx="{across(at):.1f}" cy="{bottom - tall * (index + 0.5):.1f}" r="2.6" fill="#5794F2" stroke="#111217"/>'
+            )
     for part in range(1, 6):
         at = source.start + (source.end - source.start) * part / 6
         drawn.append(text(across(at), bottom + 14, time.strftime("%H:%M", time.gmtime(at)), 10, "#8E8E99", "middle"))
@@ -269,18 +323,40 @@ def bargauge(panel, source, x, y, width, height):
         line = y + 16 + 22 * index
         drawn.append(text(x + 8, line, name[-22:], 11))
         drawn.append(rectangle(x + width * 0.35, line - 11, width * 0.5, 13, "#2F3037"))
-        drawn.append(rectangle(x + width * 0.35, line - 11, width * 0.5 * min(value / defaults.get("max", 1), 1), 13, colour(value, panel)))
+        drawn.append(
+            rectangle(
+                x + width * 0.35,
+                line - 11,
+                width * 0.5 * min(value / defaults.get("max", 1), 1),
+                13,
+                colour(value, panel),
+            )
+        )
         drawn.append(text(x + width * 0.87, line, shown(value, defaults["unit"]), 11))
     return drawn
 
 
 def table(panel, source, x, y, width, height):
-    labels = [series["metric"] for series in source.ask("query", query=source.expression(panel["targets"][0], 60), time=source.end)["result"]]
+    labels = [
+        series["metric"]
+        for series in source.ask("query", query=source.expression(panel["targets"][0], 60), time=source.end)["result"]
+    ]
     lines = ["  ".join(value for name, value in sorted(metric.items()) if name != "__name__") for metric in labels]
-    return [text(x + 8, y + 16 + 18 * index, line, 11) for index, line in enumerate((lines or ["none"])[: int(height // 18)])]
+    return [
+        text(x + 8, y + 16 + 18 * index, line, 11)
+        for index, line in enumerate((lines or ["none"])[: int(height // 18)])
+    ]
 
 
-DRAW = {"stat": stat, "gauge": gauge, "timeseries": timeseries, "heatmap": heatmap, "piechart": piechart, "bargauge": bargauge, "table": table}
+DRAW = {
+    "stat": stat,
+    "gauge": gauge,
+    "timeseries": timeseries,
+    "heatmap": heatmap,
+    "piechart": piechart,
+    "bargauge": bargauge,
+    "table": table,
+}
 
 
 def draw(panel, source):
@@ -307,7 +383,9 @@ def main():
     drawn = [part for panel in board["panels"] for part in draw(panel, source)]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"]) * ROW + GAP + 40
     width = 24 * COLUMN + GAP
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="Inter, Helvetica, Arial, sans-serif">')
+    print(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="Inter, Helvetica, Arial, sans-serif">'
+    )
     print(rectangle(0, 0, width, height, "#111217"))
     print(text(GAP, 26, f"{board['title']}, {source.minutes} minutes", 18, weight="bold"))
     print("\n".join(drawn))

@@ -98,6 +98,11 @@ async fn the_health_check_of_the_image_says_yes_while_the_collector_runs_and_no_
 }
 
 #[tokio::test]
+async fn the_committed_dashboards_equal_their_source() {
+    run(Command::new("python3").arg(stack::root().join("dashboards/generate.py")).arg("--check")).await;
+}
+
+#[tokio::test]
 async fn the_dashboards_fit_the_types_of_grafanas_schema() {
     let mut node = Command::new("node");
     node.arg(stack::root().join("collector/tests/world/schema.cjs")).arg(deps().join("node/node_modules"));
