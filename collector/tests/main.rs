@@ -9,6 +9,7 @@ mod memory;
 mod one_down;
 mod overload;
 mod quickstart;
+mod refused;
 mod restart;
 mod round_trip;
 mod stack;

@@ -1,12 +1,14 @@
 //! OTLP/gRPC, the rows O-G* of the conformance checklist.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use pipelines::{
     engine::inlet::{Chain, Stage},
     processor::Processor,
-    refusal::{Reason, Refusal},
+    refusal::{Downstream, Reason, Refusal},
     time::UnixNanos,
 };
 use prost::Message;
@@ -214,6 +216,13 @@ impl Processor<Traces> for Declines {
     }
 }
 
+/// The destination of a pipeline that answers `delivered` has said no.
+fn downstream(code: i32, retry_after: Option<std::time::Duration>) -> Refusal {
+    let exporter = pipelines::component::ComponentId::new("otlp_grpc");
+    let message = "no such tenant".to_owned();
+    Refusal::Downstream(Arc::new(Downstream { exporter, code, name: "THE_CODE", message, retry_after }))
+}
+
 async fn declining(refusal: Refusal) -> Receiver {
     let edge = pipelines::engine::edge::ProcessorEdge::new(
         pipelines::component::ComponentId::new("declines"),
@@ -235,6 +244,11 @@ async fn o_g16_refusals_from_downstream_say_give_up_or_come_back() {
             UNAVAILABLE,
             2.5,
         ),
+        (downstream(7, None), 7, 0.0),
+        (downstream(8, None), RESOURCE_EXHAUSTED, 0.0),
+        // A code that would mean "come back" is not passed on when coming back is no use.
+        (downstream(14, None), 2, 0.0),
+        (downstream(14, Some(std::time::Duration::from_secs(3))), UNAVAILABLE, 3.0),
     ] {
         let receiver = declining(refusal.clone()).await;
         let outcome = call(receiver.grpc(), TRACES, &[], request()).await;

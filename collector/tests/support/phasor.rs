@@ -112,6 +112,21 @@ impl Phasor {
         (self.child, self.log, self.banner) = (child, Some(log), banner);
     }
 
+    /// Another command of the binary, with the same configuration and data directory: whether it succeeded, and what
+    /// it wrote to standard output.
+    pub async fn command(&self, command: &[&str]) -> (bool, String) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_phasor"))
+            .args(command)
+            .arg("--config")
+            .arg(self.folder.path().join("config.yaml"))
+            .arg("--data-dir")
+            .arg(self.folder.path().join("data"))
+            .output()
+            .await
+            .expect("the command runs");
+        (output.status.success(), String::from_utf8(output.stdout).expect("text"))
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub fn kill(&mut self) {
         self.child.kill().expect("SIGKILL is sent");
