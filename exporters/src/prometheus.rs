@@ -8,12 +8,13 @@
 //! - **Not here yet:** the protobuf format with native histograms, names in UTF-8.
 //!
 //! The way of a point: [`translate`] gives it its name ([`names`]), its labels ([`labels`],
-//! [`pipelines::value_text`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
+//! [`pipelines::value_text`]), its stream ([`identity`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
 //! when [`page`], as [`negotiate`] found, answers a scrape on [`server`]. [`ingest`] joins the table to
 //! the engine and saves it by way of [`state`].
 
 pub mod config;
 pub mod exemplar;
+pub mod identity;
 pub mod ingest;
 pub mod labels;
 pub mod names;

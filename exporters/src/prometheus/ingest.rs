@@ -202,7 +202,7 @@ const KINDS: [Kind; 7] =
     [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet, Kind::Unknown];
 
 /// Goes up when the form of the saved state changes.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// Series looked after at one tick.
 const SWEPT_PER_TICK: u32 = 32_768;

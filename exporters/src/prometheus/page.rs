@@ -183,8 +183,17 @@ impl Page {
             gauge("series", "Series in the table", usage.series.get()),
             gauge("memory_bytes", "Memory of the series in the table, estimated", usage.bytes.get())
                 .unit("bytes"),
-            gauge("hidden_series", "Series remembered behind otel_metric_overflow", usage.hidden.get()),
+            gauge(
+                "hidden_series",
+                "Series behind otel_metric_overflow, and streams behind one series, that are remembered",
+                usage.hidden.get(),
+            ),
             counter("overflowed_points", "Points added to otel_metric_overflow", usage.overflowed.total()),
+            counter(
+                "stream_conflicts",
+                "Streams whose labels equal those of another: sums are added up, else the latest is shown",
+                usage.conflicts.total(),
+            ),
             counter("expired_series", "Series removed for lack of points", usage.expired.total()),
             counter(
                 "metadata_conflicts",

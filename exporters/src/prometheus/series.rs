@@ -4,17 +4,20 @@
 //! - **Out:** families in the order of their names, read chunk by chunk ([`super::render`]).
 //! - **Guaranteed:** what is in the table makes a valid page, whatever was sent: names and label sets
 //!   are unique, types agree, values can be shown. Conflicts are settled when a point comes in, the
-//!   first writer wins, and each drop is counted with its reason. No lock is held for longer than one
+//!   first writer wins, and each drop is counted with its reason; counters and histograms of several
+//!   streams that have the same labels are added up ([`streams`]). No lock is held for longer than one
 //!   point or one chunk takes. Memory has a bound in series and in bytes.
 //! - **Not here:** clocks (`now` is given), OTLP ([`super::translate`]), formats ([`super::text`]).
 //!
 //! ```text
-//! Table -> families by name -> Family { Mutex<Store> } -> Shelf { index, pages of rows } -> Value
+//! Table -> families by name -> Family { Mutex<Store> } -> Shelf { index, pages of rows } -> Row -> Value
 //! ```
 
 pub mod family;
 mod index;
+pub mod row;
 pub mod shelf;
+mod streams;
 pub mod target;
 pub mod usage;
 pub mod value;
@@ -30,7 +33,7 @@ use tracing::warn;
 
 use self::{
     family::{Conflict, Family},
-    shelf::Point,
+    row::Point,
     target::Targets,
     usage::Usage,
     value::Value,
@@ -94,6 +97,8 @@ pub enum Dropped {
     SeriesLimit,
     /// No room for another family.
     FamilyLimit,
+    /// The series shows other streams, to which this one cannot be added.
+    StreamConflict,
     /// The family was just removed; look it up again.
     Retired,
 }
@@ -234,6 +239,19 @@ impl Table {
         Ok(family)
     }
 
+    /// Says, once for a family, that streams met in one series. `unseen` is what the labels leave out of the resource.
+    pub fn streams_met(&self, family: &Family, labels: &[u8], unseen: impl FnOnce() -> String) {
+        if family.first_time(Conflict::Streams) && self.counts.may_warn() {
+            warn!(
+                family = &*family.name,
+                labels = %String::from_utf8_lossy(labels),
+                unseen = unseen(),
+                "several streams have the same labels: counters and histograms are added up, of others the latest is \
+                 shown; a service.instance.id or resource_to_telemetry_conversion would tell them apart"
+            );
+        }
+    }
+
     fn conflict(&self, family: &Family, conflict: Conflict, metric: &Metric<'_>) {
         if !family.first_time(conflict) || !self.counts.may_warn() {
             return;
@@ -245,6 +263,8 @@ impl Table {
             }
             Conflict::Unit => warn!(family, unit = metric.unit, "another unit, the first one is kept"),
             Conflict::Help => warn!(family, help = metric.help, "another description, the first is kept"),
+            // Said where the resource is known.
+            Conflict::Streams => {}
         }
     }
 
@@ -339,7 +359,7 @@ impl Counts {
 
 impl Dropped {
     /// Every reason that is counted.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TypeConflict,
         Self::InvalidName,
         Self::InvalidValue,
@@ -350,6 +370,7 @@ impl Dropped {
         Self::NoData,
         Self::SeriesLimit,
         Self::FamilyLimit,
+        Self::StreamConflict,
     ];
 
     /// The value of the label `reason`.
@@ -365,6 +386,7 @@ impl Dropped {
             Self::NoData => "no_data",
             Self::SeriesLimit => "series_limit",
             Self::FamilyLimit => "family_limit",
+            Self::StreamConflict => "stream_conflict",
             Self::Retired => "retired",
         }
     }

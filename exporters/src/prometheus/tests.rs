@@ -6,6 +6,7 @@ mod otlp;
 mod pages;
 mod served;
 mod state;
+mod streams;
 
 use std::sync::Arc;
 

@@ -10,6 +10,8 @@
 //! choice: delta sums and histograms are accumulated, a delta sum that may fall becomes a gauge,
 //! exponential histograms are shown with explicit buckets.
 
+mod kind;
+
 use std::sync::Arc;
 
 use pipelines::{time::UnixNanos, value_text::push_value};
@@ -21,15 +23,17 @@ use proto::{
     },
 };
 
+use self::kind::{adds_up, check_state, kind_of};
 use super::{
     config::Config,
     exemplar::ExemplarLabels,
+    identity::Identity,
     labels::{INSTANCE, JOB, LabelSet},
     names,
     series::{
         Dropped, Metric, Table,
         family::Family,
-        shelf::Point,
+        row::Point,
         value::{
             Temporality, Value,
             histogram::{
@@ -49,7 +53,11 @@ pub struct Translator {
     settings: Settings,
     labels: LabelSet,
     rendered: Vec<u8>,
-    identity: Vec<u8>,
+    /// `job` and `instance` of the resource at hand, rendered.
+    service: Vec<u8>,
+    identity: Identity,
+    /// The stream of the point at hand.
+    stream: u64,
     name: String,
     exemplars: ExemplarLabels,
     bounds: Vec<f64>,
@@ -74,6 +82,11 @@ pub struct Settings {
 #[derive(Clone, Copy)]
 struct Target<'a> {
     table: &'a Table,
+    resource: Attributes<'a>,
+    /// What the streams of its points have in common.
+    stream: u64,
+    /// Whether those of several streams can be added up.
+    adds_up: bool,
     metric: Metric<'a>,
     temporality: Option<Temporality>,
     now_ns: u64,
@@ -106,7 +119,9 @@ impl Translator {
             settings,
             labels: LabelSet::default(),
             rendered: Vec::new(),
-            identity: Vec::new(),
+            service: Vec::new(),
+            identity: Identity::default(),
+            stream: 0,
             name: String::new(),
             exemplars: ExemplarLabels::default(),
             bounds: Vec::new(),
@@ -121,11 +136,15 @@ impl Translator {
         for resource_metrics in batch.view().resource_metrics() {
             self.resource(table, resource_metrics.resource(), now);
             let resource = self.labels.mark();
+            let attributes = resource_metrics.resource().attributes();
+            let of_resource = self.identity.attributes(attributes);
             for scope_metrics in resource_metrics.scope_metrics() {
                 self.scope(scope_metrics);
                 let scope = self.labels.mark();
+                let of_scope = self.scope_identity(scope_metrics);
+                let stream = self.identity.whole([of_resource, of_scope]);
                 for metric in scope_metrics.metrics() {
-                    self.metric(table, metric, now);
+                    self.metric(table, (attributes, stream), metric, now);
                     self.labels.back_to(scope);
                 }
                 self.labels.back_to(resource);
@@ -138,7 +157,7 @@ impl Translator {
         self.labels.clear();
         let attributes = resource.attributes();
         self.service_labels(attributes);
-        self.labels.render("", &mut self.identity);
+        self.labels.render("", &mut self.service);
         let service = self.labels.mark();
         let mut described = false;
         for (key, value) in attributes {
@@ -184,7 +203,7 @@ impl Translator {
         let put = if self.rendered.len() > LABELS_BYTES_MAX {
             Err(Dropped::LabelsTooLong)
         } else {
-            table.targets.put(&self.identity, &self.rendered, now.0, self.input, &table.usage)
+            table.targets.put(&self.service, &self.rendered, now.0, self.input, &table.usage)
         };
         if let Err(why) = put {
             table.counts.drop_point(why);
@@ -207,7 +226,20 @@ impl Translator {
         }
     }
 
-    fn metric(&mut self, table: &Table, metric: MetricView<'_>, now: UnixNanos) {
+    fn scope_identity(&mut self, scope_metrics: ScopeMetricsView<'_>) -> u64 {
+        let scope = scope_metrics.scope();
+        let names = self.identity.texts([scope.name()]);
+        names.wrapping_add(self.identity.attributes(scope.attributes()))
+    }
+
+    /// `of` is the resource, and the identity of resource and scope.
+    fn metric(
+        &mut self,
+        table: &Table,
+        (resource, of): (Attributes<'_>, u64),
+        metric: MetricView<'_>,
+        now: UnixNanos,
+    ) {
         let data = metric.data();
         let (mut kind, temporality) = kind_of(metric, &data);
         let mut name = std::mem::take(&mut self.name);
@@ -220,7 +252,17 @@ impl Translator {
         }
         let unit = names::unit_suffix(metric.unit());
         let description = Metric { name: &name, kind, unit: &unit, help: metric.description() };
-        let target = Target { table, metric: description, temporality, now_ns: now.0, input: self.input };
+        let stream = self.identity.whole([of, self.identity.texts([metric.name(), metric.unit()])]);
+        let target = Target {
+            table,
+            resource,
+            stream,
+            adds_up: adds_up(&data, temporality),
+            metric: description,
+            temporality,
+            now_ns: now.0,
+            input: self.input,
+        };
         self.points(&target, &data);
         self.name = name;
     }
@@ -245,6 +287,7 @@ impl Translator {
         put: fn(&mut Self, &Target<'_>, &Family, P) -> Result<(), Dropped>,
     ) {
         let base = self.labels.mark();
+        let mut conflicts = target.table.usage.conflicts.total();
         let mut family = target.family();
         for point in points {
             let mut put = |family: &Result<Arc<Family>, Dropped>| {
@@ -261,7 +304,28 @@ impl Translator {
             if let Err(why) = taken {
                 target.table.counts.drop_point(why);
             }
+            let met =
+                target.table.usage.conflicts.total() != conflicts || taken == Err(Dropped::StreamConflict);
+            if let (true, Ok(family)) = (met, &family) {
+                conflicts = target.table.usage.conflicts.total();
+                target.table.streams_met(family, &self.rendered, || self.unseen(target.resource));
+            }
         }
+    }
+
+    /// Resource attributes that the labels do not show, as much as a line of the log should hold.
+    fn unseen(&self, resource: Attributes<'_>) -> String {
+        let mut unseen = String::new();
+        for (key, value) in resource {
+            if !self.settings.resource_labels && !SERVICE.contains(&key) && unseen.len() < UNSEEN_BYTES_MAX {
+                unseen.push_str(if unseen.is_empty() { "" } else { ", " });
+                unseen.push_str(key);
+                unseen.push('=');
+                push_value(&mut unseen, value);
+            }
+        }
+        unseen.truncate(unseen.floor_char_boundary(UNSEEN_BYTES_MAX));
+        unseen
     }
 
     fn number(
@@ -271,7 +335,7 @@ impl Translator {
         point: NumberPoint<'_>,
     ) -> Result<(), Dropped> {
         self.render(target, point.attributes(), "")?;
-        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        let at = target.point((&self.rendered, self.stream), point.start_ns(), point.time_ns())?;
         if point.flags() & NO_RECORDED_VALUE != 0 {
             family.end(&at, &target.table.usage);
             return Ok(());
@@ -296,14 +360,14 @@ impl Translator {
     ) -> Result<(), Dropped> {
         self.render(target, point.attributes(), "le")?;
         if point.flags() & NO_RECORDED_VALUE != 0 {
-            let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+            let at = target.point((&self.rendered, self.stream), point.start_ns(), point.time_ns())?;
             family.end(&at, &target.table.usage);
             return Ok(());
         }
         self.buckets(point)?;
         let bounds = &family.bounds(&self.bounds)?;
         let reading = histogram::Reading::Explicit { bounds, counts: &self.counts, sum: point.sum() };
-        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        let at = target.point((&self.rendered, self.stream), point.start_ns(), point.time_ns())?;
         put_histogram(target, family, &at, reading, point.exemplars(), &mut self.exemplars)
     }
 
@@ -336,7 +400,7 @@ impl Translator {
         point: ExponentialPoint<'_>,
     ) -> Result<(), Dropped> {
         self.render(target, point.attributes(), "le")?;
-        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        let at = target.point((&self.rendered, self.stream), point.start_ns(), point.time_ns())?;
         if point.flags() & NO_RECORDED_VALUE != 0 {
             family.end(&at, &target.table.usage);
             return Ok(());
@@ -358,7 +422,7 @@ impl Translator {
         self.quantiles.clear();
         self.quantiles.extend(point.quantiles().map(|quantile| (quantile.quantile(), quantile.value())));
         self.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let at = target.point(&self.rendered, point.start_ns(), point.time_ns())?;
+        let at = target.point((&self.rendered, self.stream), point.start_ns(), point.time_ns())?;
         if point.flags() & NO_RECORDED_VALUE != 0 {
             family.end(&at, &target.table.usage);
             return Ok(());
@@ -377,6 +441,8 @@ impl Translator {
         for (key, value) in attributes {
             self.labels.push_with("", key, |text| push_value(text, value));
         }
+        let of_point = self.identity.attributes(attributes);
+        self.stream = self.identity.whole([target.stream, of_point]);
         if self.labels.bytes() > COLLECTED_BYTES_MAX {
             return Err(Dropped::LabelsTooLong);
         }
@@ -400,11 +466,19 @@ impl Target<'_> {
         self.table.family(&self.metric)
     }
 
-    fn point<'a>(&self, labels: &'a [u8], start_ns: u64, time_ns: u64) -> Result<Point<'a>, Dropped> {
+    fn point<'a>(
+        &self,
+        (labels, stream): (&'a [u8], u64),
+        start_ns: u64,
+        time_ns: u64,
+    ) -> Result<Point<'a>, Dropped> {
         let time_ns = self.time(time_ns);
         Ok(Point {
             labels,
-            start_ns: start_ns.min(time_ns),
+            stream,
+            adds_up: self.adds_up,
+            // A start after its point says nothing.
+            start_ns: if start_ns > time_ns { 0 } else { start_ns },
             time_ns,
             now_ns: self.now_ns,
             temporality: self.temporality.ok_or(Dropped::NoData)?,
@@ -460,57 +534,6 @@ fn with_exemplar(
     take(ExemplarText { labels: labels.rendered(), value, time_ns });
 }
 
-/// The type of a metric, and how its points relate to those before.
-fn kind_of(metric: MetricView<'_>, data: &Data<'_>) -> (Kind, Option<Temporality>) {
-    match data {
-        Data::Gauge(_) => (gauge_kind(metric), Some(Temporality::Instant)),
-        Data::Sum(sum) => {
-            let kind = if sum.monotonic() { Kind::Counter } else { Kind::Gauge };
-            (kind, temporality(sum.temporality()))
-        }
-        Data::Histogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
-        Data::ExponentialHistogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
-        Data::Summary(_) => (Kind::Summary, Some(Temporality::Cumulative)),
-        Data::None => (Kind::Unknown, None),
-    }
-}
-
-/// `metric.metadata["prometheus.type"]` says what a gauge was before it became OTLP.
-fn gauge_kind(metric: MetricView<'_>) -> Kind {
-    match text_of(metric.metadata(), "prometheus.type") {
-        Some("unknown") => Kind::Unknown,
-        Some("info") => Kind::Info,
-        Some("stateset") => Kind::StateSet,
-        _ => Kind::Gauge,
-    }
-}
-
-fn temporality(value: i32) -> Option<Temporality> {
-    match value {
-        DELTA => Some(Temporality::Delta),
-        CUMULATIVE => Some(Temporality::Cumulative),
-        _ => None,
-    }
-}
-
-/// OpenMetrics 1.0, *Info* and *StateSet*: 1 only; 0 or 1, and a label named as the family.
-fn check_state(metric: Metric<'_>, value: text::Number, labels: &[u8]) -> Result<(), Dropped> {
-    let value = value.as_f64();
-    let valid = match metric.kind {
-        Kind::Info => value == 1.0,
-        Kind::StateSet => (value == 0.0 || value == 1.0) && has_label(labels, metric.name),
-        _ => true,
-    };
-    if valid { Ok(()) } else { Err(Dropped::InvalidValue) }
-}
-
-/// Whether rendered labels have one of this name.
-fn has_label(labels: &[u8], name: &str) -> bool {
-    let start = format!("{name}=\"");
-    let text = std::str::from_utf8(labels).unwrap_or_default();
-    text.starts_with(&start) || text.contains(&format!("\",{start}"))
-}
-
 fn side(buckets: BucketsView<'_>) -> Result<Side, Dropped> {
     let counts: Vec<u64> = buckets.bucket_counts().take(EXPONENTIAL_BUCKETS_MAX + 1).collect();
     if counts.len() > EXPONENTIAL_BUCKETS_MAX {
@@ -545,9 +568,8 @@ const TASK_ID: &str = "task.id";
 /// OTLP's `DataPointFlags`: the series ends here.
 const NO_RECORDED_VALUE: u32 = 1;
 
-/// OTLP's `AggregationTemporality`.
-const DELTA: i32 = 1;
-const CUMULATIVE: i32 = 2;
+/// Bytes of a resource that a warning repeats.
+const UNSEEN_BYTES_MAX: usize = 256;
 
 /// Rendered labels of one series, at most.
 const LABELS_BYTES_MAX: usize = 16 * 1024;

@@ -7,7 +7,8 @@ use std::sync::{
 
 use super::{
     Dropped,
-    shelf::{Point, Shelf},
+    row::Point,
+    shelf::Shelf,
     usage::Usage,
     value::{
         Show, Value,
@@ -43,6 +44,8 @@ pub enum Conflict {
     Unit,
     /// Another description. The point is kept.
     Help,
+    /// The same labels for another stream.
+    Streams,
 }
 
 /// The series of a family.
@@ -175,7 +178,7 @@ impl Family {
 // === impl Conflict ===
 
 impl Conflict {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 }
 
 // === impl Store ===

@@ -12,13 +12,13 @@ use hashbrown::HashMap;
 
 use super::{
     Dropped,
-    index::{ENTRY_BYTES, Index},
+    index::Index,
+    row::{Point, Row},
     usage::Usage,
     value::{Line, Show, Temporality, Value},
 };
 use crate::prometheus::{
-    exemplar::ALLOCATION,
-    state::{Reader, put_bytes, put_varint},
+    state::{Reader, put_varint},
     text::Writer,
 };
 
@@ -34,35 +34,6 @@ pub struct Shelf<V> {
     readers: u32,
     /// What hidden series last said, by a hash of their labels that is stable over restarts.
     hidden: HashMap<u64, Hidden<V>, foldhash::fast::RandomState>,
-}
-
-/// What a point says beside its value.
-#[derive(Clone, Copy, Debug)]
-pub struct Point<'a> {
-    /// Rendered; they are the identity.
-    pub labels: &'a [u8],
-    /// Start time, zero if unknown.
-    pub start_ns: u64,
-    /// Time of the point.
-    pub time_ns: u64,
-    /// Time of its arrival.
-    pub now_ns: u64,
-    /// How it relates to the point before.
-    pub temporality: Temporality,
-    /// Which input of the table writes it; snapshots are taken per input.
-    pub input: u8,
-}
-
-#[derive(Debug)]
-struct Row<V> {
-    labels: Box<[u8]>,
-    /// Seconds since 1970.
-    arrived_s: u32,
-    start_ns: u64,
-    /// Never falls.
-    time_ns: u64,
-    value: V,
-    input: u8,
 }
 
 #[derive(Debug)]
@@ -101,12 +72,13 @@ impl<V: Value> Shelf<V> {
         let hash = usage.hash(point.labels);
         let place = match self.find(hash, point.labels) {
             Some(place) => {
-                self.update(place, usage, |row| row.take(point, reading))?;
+                self.update(place, usage, |row| row.take(point, reading, usage))?;
                 place
             }
             None => {
                 let row = Row::<V>::first(point, reading)?;
-                let key = usage.stable_hash(point.labels);
+                // Streams that only look alike are hidden each for itself.
+                let key = usage.stable_hash(point.labels) ^ point.stream;
                 if self.hidden.contains_key(&key) || !usage.has_room(row.value.lines(), row.bytes()) {
                     return self.hide(key, point, reading, usage);
                 }
@@ -119,11 +91,11 @@ impl<V: Value> Shelf<V> {
         })
     }
 
-    /// Ends one series.
+    /// Ends one stream, and with the last one its series.
     pub fn end(&mut self, point: &Point<'_>, usage: &Usage) {
         let hash = usage.hash(point.labels);
         let Some(place) = self.find(hash, point.labels) else { return };
-        if self.row(place).is_some_and(|row| row.time_ns <= point.time_ns) {
+        if self.row_mut(place).is_some_and(|row| row.end(point, usage)) {
             self.remove(place, hash, usage);
         }
     }
@@ -225,11 +197,7 @@ impl<V: Value> Shelf<V> {
     pub fn save(&self, input: u8, out: &mut Vec<u8>) {
         for row in self.pages.iter().flatten().flatten().filter(|row| row.input == input) {
             out.push(ROW);
-            put_bytes(out, &row.labels);
-            put_varint(out, u64::from(row.arrived_s));
-            put_varint(out, row.start_ns);
-            put_varint(out, row.time_ns);
-            row.value.save(out);
+            row.save(out);
         }
         for (hash, hidden) in self.hidden.iter().filter(|(_, hidden)| hidden.input == input) {
             out.push(HIDDEN);
@@ -247,13 +215,10 @@ impl<V: Value> Shelf<V> {
         loop {
             match from.byte()? {
                 ROW => {
-                    let labels: Box<[u8]> = from.labels()?.into();
-                    let hash = usage.hash(&labels);
-                    let arrived_s = u32::try_from(from.varint()?).ok()?;
-                    let (start_ns, time_ns) = (from.varint()?, from.varint()?);
-                    let value = V::restore(from)?;
-                    if self.find(hash, &labels).is_none() {
-                        let row = Row { labels, arrived_s, start_ns, time_ns, value, input };
+                    let row = Row::<V>::restore(input, from)?;
+                    let hash = usage.hash(&row.labels);
+                    if self.find(hash, &row.labels).is_none() {
+                        row.adopt(usage);
                         self.insert(hash, row, usage);
                     }
                 }
@@ -285,21 +250,20 @@ impl<V: Value> Shelf<V> {
         };
         usage.overflowed.add(1);
         let hash = usage.hash(OVERFLOW);
-        let shown = Point { labels: OVERFLOW, ..*point };
+        let shown = Point { labels: OVERFLOW, stream: OVERFLOW_STREAM, ..*point };
         let Some(place) = self.find(hash, OVERFLOW) else {
-            let mut row = Row::<V>::first(&shown, reading)?;
-            row.value = increase;
+            let row = Row::<V>::first(&shown, reading)?.with_value(increase);
             self.insert(hash, row, usage);
             return Ok(());
         };
         self.update(place, usage, |row| {
             if point.temporality == Temporality::Instant {
                 row.value.replace(reading)?;
-            } else {
-                row.value.fold(&increase)?;
+                row.seen(&shown);
+                return Ok(());
             }
-            row.seen(&shown);
-            Ok(())
+            // A connector's own overflow series may have the same labels: the two are added up.
+            row.take_overflow(&shown, &increase, usage)
         })
     }
 
@@ -341,6 +305,10 @@ impl<V: Value> Shelf<V> {
         self.pages.get(place as usize / PAGE)?.get(place as usize % PAGE)?.as_ref()
     }
 
+    fn row_mut(&mut self, place: u32) -> Option<&mut Row<V>> {
+        self.pages.get_mut(place as usize / PAGE)?.get_mut(place as usize % PAGE)?.as_mut()
+    }
+
     /// Changes a row and keeps the books.
     fn update(
         &mut self,
@@ -348,10 +316,7 @@ impl<V: Value> Shelf<V> {
         usage: &Usage,
         change: impl FnOnce(&mut Row<V>) -> Result<(), Dropped>,
     ) -> Result<(), Dropped> {
-        let page = self.pages.get_mut(place as usize / PAGE);
-        let Some(Some(row)) = page.and_then(|page| page.get_mut(place as usize % PAGE)) else {
-            return Ok(());
-        };
+        let Some(row) = self.row_mut(place) else { return Ok(()) };
         let before = (row.value.lines(), row.value.heap_bytes());
         let changed = change(row);
         usage.changed(before, (row.value.lines(), row.value.heap_bytes()));
@@ -381,76 +346,18 @@ impl<V: Value> Shelf<V> {
             return;
         };
         usage.changed((row.value.lines(), row.bytes()), (0, 0));
+        row.release(usage);
         self.index.remove(hash, place);
         self.free.push(place);
     }
 }
 
-// === impl Row ===
-
-impl<V: Value> Row<V> {
-    fn first(point: &Point<'_>, reading: V::Reading<'_>) -> Result<Self, Dropped> {
-        let value = V::first(reading)?;
-        let start_ns = match point.temporality {
-            Temporality::Delta if point.start_ns == 0 => point.time_ns,
-            _ => point.start_ns,
-        };
-        Ok(Self {
-            labels: point.labels.into(),
-            arrived_s: seconds(point.now_ns),
-            start_ns,
-            time_ns: point.time_ns,
-            value,
-            input: point.input,
-        })
-    }
-
-    /// A further point. Out of order is what is older than what is shown; an increase that ends where
-    /// the one before ended is a repeat. A gap between two increases, or an overlap, loses nothing:
-    /// the increase is added all the same.
-    fn take(&mut self, point: &Point<'_>, reading: V::Reading<'_>) -> Result<(), Dropped> {
-        let repeat = point.temporality == Temporality::Delta && point.time_ns == self.time_ns;
-        if point.time_ns < self.time_ns || repeat {
-            return Err(Dropped::OutOfOrder);
-        }
-        match point.temporality {
-            Temporality::Instant => {
-                self.value.replace(reading)?;
-            }
-            Temporality::Delta => {
-                if self.value.add(reading)? {
-                    self.start_ns = point.start_ns;
-                }
-            }
-            Temporality::Cumulative => {
-                let fell = self.value.replace(reading)?;
-                // A fall without a new start time is a restart that the sender did not announce.
-                let unannounced = fell && point.start_ns <= self.start_ns;
-                self.start_ns = if unannounced { point.time_ns } else { self.start_ns.max(point.start_ns) };
-            }
-        }
-        self.seen(point);
-        Ok(())
-    }
-
-    fn seen(&mut self, point: &Point<'_>) {
-        self.time_ns = self.time_ns.max(point.time_ns);
-        self.arrived_s = self.arrived_s.max(seconds(point.now_ns));
-        self.input = point.input;
-    }
-
-    fn bytes(&self) -> usize {
-        size_of::<Option<Self>>() + self.labels.len() + ALLOCATION + ENTRY_BYTES + self.value.heap_bytes()
-    }
-}
-
-fn seconds(time_ns: u64) -> u32 {
-    u32::try_from(time_ns / 1_000_000_000).unwrap_or(u32::MAX)
-}
-
 /// The labels of the series that stands for all that found no room (OpenTelemetry, *Metrics SDK*,
 /// Cardinality limits).
 pub const OVERFLOW: &[u8] = br#"otel_metric_overflow="true""#;
+
+/// The stream that this table makes of what it hides.
+const OVERFLOW_STREAM: u64 = 0;
 
 /// Rows of a page: what is allocated at once.
 const PAGE: usize = 512;

@@ -14,8 +14,10 @@ pub struct Usage {
     pub series: Level,
     /// Bytes, an estimate from sizes and lengths.
     pub bytes: Level,
-    /// Hidden series remembered.
+    /// Hidden series, and streams behind one series, that are remembered.
     pub hidden: Level,
+    /// Streams that met in one series.
+    pub conflicts: Count,
     /// Points that went to an overflow series.
     pub overflowed: Count,
     /// Series removed because nothing arrived for them.
@@ -39,6 +41,7 @@ impl Usage {
             series: Level::default(),
             bytes: Level::default(),
             hidden: Level::default(),
+            conflicts: Count::default(),
             overflowed: Count::default(),
             expired: Count::default(),
             series_max,

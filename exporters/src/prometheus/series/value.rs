@@ -1,7 +1,8 @@
 //! What a series holds, and how a new point changes it.
 //!
 //! - **In:** one reading of a point: cumulative (it replaces), delta (it is added) or instant (a gauge).
-//! - **Guaranteed:** a value never becomes something that a page cannot show; counts never wrap.
+//! - **Guaranteed:** a value never becomes something that a page cannot show; counts never wrap; what is added
+//!   up from finite numbers stays finite.
 
 pub mod histogram;
 pub mod number;
@@ -50,6 +51,9 @@ pub trait Value: Sized + Send + 'static {
     /// # Errors
     /// The reading cannot be added; the value is unchanged.
     fn add(&mut self, reading: Self::Reading<'_>) -> Result<bool, Dropped>;
+
+    /// The same without exemplars.
+    fn bare(&self) -> Self;
 
     /// What was added since `earlier`, as a value of its own; `None` if it is no continuation of it.
     fn since(&self, earlier: &Self) -> Option<Self>;

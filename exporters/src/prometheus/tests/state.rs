@@ -5,13 +5,18 @@ use pipelines::consumer::RestoreError;
 use super::{otlp::*, *};
 
 fn filled() -> Fixture {
-    let mut fixture = Fixture::with(&Config { series_limit: 30, ..Config::default() });
+    let mut fixture = Fixture::with(&Config { series_limit: 31, ..Config::default() });
     let mut point = during(int(&[("a", "x")], 5), 0, 10);
     point.exemplars = vec![exemplar(1.0, 1, 1, &[])];
     let mut timed = buckets(&[], &[1.0], &[1, 2], 10.0);
     timed.exemplars = vec![exemplar(0.5, 2, 1, &[])];
     let many: Vec<String> = (0..40).map(|at| at.to_string()).collect();
     let many = many.iter().map(|a| int(&[("many", a)], 1)).collect();
+    // Two streams behind one series.
+    for host in ["a", "b"] {
+        let resource = Resource::of(&[("service.name", "n"), ("host", host)]);
+        fixture.put(resource, vec![counter("two", vec![during(int(&[], 3), 0, 10)])]);
+    }
     fixture.put(
         Resource::of(&[("service.name", "n"), ("host", "h")]),
         vec![
@@ -29,11 +34,12 @@ fn a_restored_table_shows_the_same_page_and_goes_on() {
     let mut before = filled();
     let mut state = Vec::new();
     before.input.save(&mut state);
-    let mut after = Fixture::with(&Config { series_limit: 30, ..Config::default() });
+    let mut after = Fixture::with(&Config { series_limit: 31, ..Config::default() });
     assert_eq!(after.input.fingerprint(), before.input.fingerprint());
     after.input.restore(&state).unwrap();
     after.now_ns = before.now_ns;
     assert_eq!(after.open_metrics(), before.open_metrics());
+    assert!(before.open_metrics().contains("two_total{instance=\"\",job=\"n\"} 6\n"));
     for fixture in [&mut before, &mut after] {
         let more = sum("c", "", DELTA, true, vec![during(int(&[("a", "x")], 5), 10, 20)]);
         let hidden = counter("many", vec![int(&[("many", "39")], 5)]);

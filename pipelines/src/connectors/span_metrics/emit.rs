@@ -40,7 +40,7 @@ impl Settings {
                 request.resource(
                     |out| pairs(out, Parts(points[0].resource)),
                     |scopes| {
-                        scopes.scope(SCOPE, env!("CARGO_PKG_VERSION"), |metrics| {
+                        scopes.scope(SCOPE, "", |metrics| {
                             self.calls(metrics, points, now);
                             if !self.config.histogram.disable {
                                 self.duration(metrics, points, now);
@@ -130,7 +130,7 @@ fn time(series: &Series<Distribution>, now: UnixNanos) -> u64 {
     series.seen.max(now).0
 }
 
-/// The scope of the metrics; what made them.
+/// The scope of the metrics; what made them. It says no version: a newer one goes on with the same series.
 const SCOPE: &str = "span_metrics";
 
 /// As many as the Collector puts on a point.

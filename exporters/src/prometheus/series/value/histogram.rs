@@ -188,11 +188,24 @@ impl Value for Histogram {
 
     fn add(&mut self, reading: Reading<'_>) -> Result<bool, Dropped> {
         let new = Self::first(reading)?;
+        if new.sum.is_some_and(f64::is_infinite) {
+            return Err(Dropped::InvalidHistogram);
+        }
         if !self.same_shape(&new) {
             *self = new;
             return Ok(true);
         }
         self.fold(&new).map(|()| false)
+    }
+
+    fn bare(&self) -> Self {
+        let buckets = match &self.buckets {
+            Buckets::Explicit { bounds, counts } => {
+                Buckets::Explicit { bounds: Arc::clone(bounds), counts: counts.clone() }
+            }
+            Buckets::Exponential(buckets) => Buckets::Exponential(buckets.clone()),
+        };
+        Self { buckets, sum: self.sum, exemplars: Box::default() }
     }
 
     fn since(&self, earlier: &Self) -> Option<Self> {
@@ -217,6 +230,10 @@ impl Value for Histogram {
         if !self.same_shape(other) {
             return Err(Dropped::InvalidHistogram);
         }
+        let sum = self.sum.zip(other.sum).map(|(sum, more)| sum + more);
+        if sum.is_some_and(|sum| !sum.is_finite()) {
+            return Err(Dropped::InvalidHistogram);
+        }
         match (&mut self.buckets, &other.buckets) {
             (Buckets::Explicit { counts, .. }, Buckets::Explicit { counts: more, .. }) => {
                 for (count, more) in counts.iter_mut().zip(more) {
@@ -226,7 +243,7 @@ impl Value for Histogram {
             (Buckets::Exponential(buckets), Buckets::Exponential(more)) => buckets.add(more),
             _ => return Err(Dropped::InvalidHistogram),
         }
-        self.sum = self.sum.zip(other.sum).map(|(sum, more)| sum + more).filter(|sum| !sum.is_nan());
+        self.sum = sum;
         Ok(())
     }
 

@@ -75,9 +75,11 @@ impl Value for Single {
     }
 
     fn add(&mut self, reading: Reading) -> Result<bool, Dropped> {
-        reading.check()?;
-        self.set(self.number().plus(reading.value));
-        Ok(false)
+        self.fold(&Self::first(reading)?).map(|()| false)
+    }
+
+    fn bare(&self) -> Self {
+        Self { exemplar: None, ..*self }
     }
 
     fn since(&self, earlier: &Self) -> Option<Self> {
@@ -91,7 +93,11 @@ impl Value for Single {
     }
 
     fn fold(&mut self, other: &Self) -> Result<(), Dropped> {
-        self.set(self.number().plus(other.number()));
+        let sum = self.number().plus(other.number());
+        if !sum.as_f64().is_finite() {
+            return Err(Dropped::InvalidValue);
+        }
+        self.set(sum);
         Ok(())
     }
 

@@ -53,6 +53,10 @@ impl Value for Summary {
         self.fold(&Self::first(reading)?).map(|()| false)
     }
 
+    fn bare(&self) -> Self {
+        Self { quantiles: self.quantiles.clone(), ..*self }
+    }
+
     fn since(&self, earlier: &Self) -> Option<Self> {
         let count = self.count.checked_sub(earlier.count)?;
         Some(Self { quantiles: Box::default(), sum: self.sum - earlier.sum, count })
@@ -60,7 +64,11 @@ impl Value for Summary {
 
     /// Sums and counts add up, quantiles do not: they are left out.
     fn fold(&mut self, other: &Self) -> Result<(), Dropped> {
-        self.sum += other.sum;
+        let sum = self.sum + other.sum;
+        if !sum.is_finite() {
+            return Err(Dropped::InvalidValue);
+        }
+        self.sum = sum;
         self.count = self.count.saturating_add(other.count);
         self.quantiles = Box::default();
         Ok(())
