@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use collector::{
+use phasor_collector::{
     cli::{self, Handlers, Smoke},
     config::Loaded,
     service, smoke,

@@ -1,8 +1,10 @@
 //! The list of receivers: how data comes in.
 //!
-//! Read in this order: [`admission`] (room for bytes before there are any), [`otlp`] (gRPC and HTTP).
+//! Read in this order: [`admission`] (room for bytes before there are any), [`body`] (reading under it), [`otlp`] (gRPC
+//! and HTTP).
 
 pub mod admission;
+pub(crate) mod body;
 pub mod otlp;
 
 use pipelines::{config::ConfigError, engine::graph::Signals};

@@ -148,7 +148,11 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let (doors_drain_trigger, doors_drain) = drain();
     let mut doors = JoinSet::new();
     let mut pages: Vec<Arc<Page>> = Vec::new();
-    for table in tables {
+    let metrics_are_wanted = app::metrics_are_wanted(std::env::var(app::METRICS).ok().as_deref())?;
+    if !metrics_are_wanted {
+        banner.line("metrics", format_args!("off ({}=false)", app::METRICS));
+    }
+    for table in tables.into_iter().filter(|_| metrics_are_wanted) {
         let page = table.page(vec![Arc::clone(&own)]);
         let listener = app::bind(table.endpoint()).await.map_err(|error| failed(table.id(), error))?;
         banner.line("metrics", format_args!("http://{}/metrics", app::address(&listener)?));

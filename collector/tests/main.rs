@@ -4,6 +4,7 @@
 mod support;
 
 mod dashboards;
+mod doors;
 mod exact_counts;
 mod memory;
 mod one_down;

@@ -119,7 +119,7 @@ fn cores_do_not_read_clocks() {
 fn the_readme_names_every_component() {
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md is readable");
     let kinds = [
-        collector::receivers::KINDS,
+        phasor_collector::receivers::KINDS,
         pipelines::processors::KINDS,
         pipelines::connectors::KINDS,
         exporters::KINDS,

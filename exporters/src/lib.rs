@@ -1,7 +1,8 @@
 //! How data leaves the process.
 //!
 //! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`],
-//! [`debug`], and [`prometheus`], the one that is asked instead of pushing.
+//! [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
+//! the process, within bounds.
 //!
 //! **Not here:** which pipeline ends in which exporter, and YAML.
 
@@ -14,6 +15,7 @@ pub mod debug;
 pub mod delivery;
 pub mod otlp_grpc;
 pub mod prometheus;
+pub mod seats;
 
 /// One exporter as the user wrote it: every kind there is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -87,7 +87,7 @@ pub(crate) fn report(wanted: impl Fn(&str) -> bool) {
     }
     let size = std::fs::metadata(binary()).expect("the release binary").len();
     line("release binary", format!("{:.1} MiB", size as f64 / MIB), String::new(), "40 MiB", "25 MiB");
-    let config = ports_to_zero(collector::config::DEFAULT);
+    let config = ports_to_zero(phasor_collector::config::DEFAULT);
     let mut least = f64::INFINITY;
     for _ in 0..5 {
         let start = Instant::now();

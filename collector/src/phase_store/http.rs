@@ -21,7 +21,6 @@ use axum::{
 use http::{HeaderMap, Method, Uri, header};
 use pipelines::engine::drain::Drain;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use self::problem::Problem;
 use super::{
@@ -29,6 +28,7 @@ use super::{
     keys::{Access, Role, Secret},
     store::{Scope, Store},
 };
+use crate::receivers::admission::Admission;
 
 /// What the handlers share.
 pub struct State {
@@ -37,10 +37,8 @@ pub struct State {
     drain: Drain,
     environment: String,
     body_bytes_max: u64,
-    /// KiB of bodies that may still come into memory.
-    body_room: Arc<Semaphore>,
-    /// What `body_room` had at first.
-    body_room_kib: usize,
+    /// Bodies that may be in memory at a time.
+    bodies: Admission,
 }
 
 /// The routes. They answer other methods themselves; other paths belong to who mounts them.
@@ -59,6 +57,11 @@ pub async fn not_found(uri: Uri) -> Response {
     Problem::not_found(format!("there is nothing at {}", uri.path())).into_response()
 }
 
+/// What every door answers to a request of HTTP/1.1 that names no host, or more than one.
+pub fn no_host() -> Response {
+    Problem::no_host().into_response()
+}
+
 async fn method_not_allowed(method: Method) -> Response {
     Problem::method_not_allowed(&method).into_response()
 }
@@ -72,21 +75,19 @@ fn json_answer(status: http::StatusCode, body: &Value) -> Response {
 impl State {
     pub(super) fn new(config: &Config, store: Arc<dyn Store>, world: World, drain: Drain) -> Self {
         let body_bytes_max = config.body_bytes_max.0;
-        let body_room_kib = config.bodies_bytes_max().div_ceil(1_024) as usize;
         Self {
             store,
             world,
             drain,
             environment: config.environment.clone(),
             body_bytes_max,
-            body_room: Arc::new(Semaphore::new(body_room_kib)),
-            body_room_kib,
+            bodies: Admission::new(config.bodies_bytes_max()),
         }
     }
 
     /// What bodies take at the moment.
     pub(super) fn body_bytes(&self) -> u64 {
-        (self.body_room_kib.saturating_sub(self.body_room.available_permits()) as u64) << 10
+        self.bodies.bytes_in_use()
     }
 
     /// Whom the request comes from, if that one may do this.

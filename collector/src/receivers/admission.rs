@@ -4,7 +4,8 @@
 //! - **Out:** a [`Permit`], or nothing: the caller then refuses at once with a hint to come back.
 //! - **Guaranteed:** the permits given out never add up to more than the bound; a permit gives its
 //!   bytes back when it is dropped, however that comes about; none is given, and none grows, while the
-//!   whole process is at its limit.
+//!   whole process is at its limit. What a sender announces takes nothing from the budget: a body is admitted
+//!   step by step as it arrives, so that silence keeps nobody out.
 //! - **Not here:** waiting. Whoever waits for bytes while holding some can block everybody else.
 
 use std::sync::{
@@ -29,12 +30,17 @@ pub struct Permit {
     bytes: u64,
 }
 
-/// A buffer whose whole capacity is covered by its permit, up to a limit of its own.
+/// A buffer that is admitted step by step as it is filled, up to a limit of its own.
+///
+/// Its allocation runs ahead of what is in it, at most to [`FIRST_BYTES`] or [`GROWTH`] times what is there. That part
+/// is address space: the system gives it memory only when it is written to.
 #[derive(Debug)]
 pub struct AdmittedBuffer {
     bytes: Vec<u8>,
-    /// Covers `bytes.capacity()`, and never less.
+    /// Covers every byte that is in `bytes`, and those that [`AdmittedBuffer::spare`] lets others write.
     permit: Permit,
+    /// How much is to come, as far as somebody has said so. A hint.
+    expected: usize,
     bytes_max: usize,
 }
 
@@ -72,6 +78,11 @@ impl Admission {
     /// Takes `bytes` from the budget, all or nothing, without waiting.
     pub fn try_acquire(&self, bytes: u64) -> Option<Permit> {
         self.budget.take(bytes).then(|| Permit { budget: Arc::clone(&self.budget), bytes })
+    }
+
+    /// Whether that many bytes could be taken now. It takes none.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        !self.budget.process_is_full(bytes) && bytes <= self.bytes_max().saturating_sub(self.bytes_in_use())
     }
 
     /// Bytes taken at the moment.
@@ -120,16 +131,17 @@ impl Drop for Permit {
 // === impl AdmittedBuffer ===
 
 impl AdmittedBuffer {
-    /// An empty buffer with room for exactly `capacity` bytes, that never holds more than `bytes_max`.
+    /// An empty buffer for `expected` bytes, that never holds more than `bytes_max`. It takes nothing from the budget
+    /// yet, but what has no room now is refused before it is read.
     ///
     /// # Errors
-    /// `capacity` is beyond `bytes_max`, or the budget cannot cover it.
-    pub fn new(admission: &Admission, capacity: usize, bytes_max: usize) -> Result<Self, Full> {
-        if capacity > bytes_max {
+    /// `expected` is beyond `bytes_max`, or the budget has no room for it.
+    pub fn new(admission: &Admission, expected: usize, bytes_max: usize) -> Result<Self, Full> {
+        if expected > bytes_max {
             return Err(Full::Limit);
         }
-        let permit = admission.try_acquire(capacity as u64).ok_or(Full::Budget)?;
-        Ok(Self { bytes: Vec::with_capacity(capacity), permit, bytes_max })
+        let permit = admission.try_acquire(0).filter(|_| admission.has_room(expected as u64));
+        Ok(Self { bytes: Vec::new(), permit: permit.ok_or(Full::Budget)?, expected, bytes_max })
     }
 
     /// Appends, growing where needed.
@@ -142,7 +154,7 @@ impl AdmittedBuffer {
         Ok(())
     }
 
-    /// Makes room for at least `more` bytes: doubling where limit and budget allow, exact otherwise.
+    /// Makes room for `more` bytes.
     ///
     /// # Errors
     /// The limit or the budget is reached; the buffer is left as it was.
@@ -151,11 +163,17 @@ impl AdmittedBuffer {
         if needed > self.bytes_max {
             return Err(Full::Limit);
         }
-        if needed <= self.bytes.capacity() {
-            return Ok(());
+        if needed > self.bytes.capacity() {
+            // While it moves, what is there is there twice.
+            let moving = self.bytes.len() as u64;
+            if !self.cover(needed as u64 + moving) {
+                return Err(Full::Budget);
+            }
+            self.bytes.reserve_exact(self.capacity_for(needed) - self.bytes.len());
+            self.permit.shrink_to(needed as u64);
         }
-        let doubled = self.bytes.capacity().saturating_mul(2).clamp(needed, self.bytes_max);
-        if self.grow_to(doubled) || self.grow_to(needed) { Ok(()) } else { Err(Full::Budget) }
+        let step = needed.next_multiple_of(STEP_BYTES).min(self.bytes.capacity());
+        if self.cover(step as u64) || self.cover(needed as u64) { Ok(()) } else { Err(Full::Budget) }
     }
 
     /// The part that is filled, to be written through [`std::io::Read::read_to_end`] and the like.
@@ -164,9 +182,10 @@ impl AdmittedBuffer {
         &mut self.bytes
     }
 
-    /// Bytes that fit without growing.
+    /// Bytes that fit without growing, and are covered.
     pub fn spare(&self) -> usize {
-        self.bytes.capacity() - self.bytes.len()
+        let covered = usize::try_from(self.permit.bytes()).unwrap_or(usize::MAX);
+        self.bytes.capacity().min(covered).saturating_sub(self.bytes.len())
     }
 
     /// Bytes in it.
@@ -187,16 +206,21 @@ impl AdmittedBuffer {
         (Bytes::from(self.bytes), self.permit)
     }
 
-    /// Moves to a larger allocation, if the budget covers the new one beside the old one.
-    fn grow_to(&mut self, capacity: usize) -> bool {
-        let old = self.bytes.capacity();
-        if !self.permit.try_grow(capacity as u64) {
-            return false;
-        }
-        self.bytes.reserve_exact(capacity - self.bytes.len());
-        debug_assert!(self.bytes.capacity() >= old);
-        self.permit.shrink_to(capacity as u64);
-        true
+    /// A little beyond what arrives at once, exactly what is expected if that is near, and never beyond the limit.
+    fn capacity_for(&self, needed: usize) -> usize {
+        let ahead = FIRST_BYTES.max(self.bytes.len().saturating_mul(GROWTH));
+        let wanted = if self.expected >= needed {
+            self.expected.min(ahead)
+        } else {
+            self.bytes.capacity().saturating_mul(2).max(STEP_BYTES)
+        };
+        wanted.clamp(needed, self.bytes_max)
+    }
+
+    /// Whether the permit covers `bytes` now.
+    fn cover(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.permit.bytes());
+        more == 0 || self.permit.try_grow(more)
     }
 }
 
@@ -204,11 +228,15 @@ impl AdmittedBuffer {
 
 impl Budget {
     fn take(&self, bytes: u64) -> bool {
-        if self.process.as_ref().is_some_and(|(memory, max)| memory.bytes().saturating_add(bytes) > *max) {
+        if self.process_is_full(bytes) {
             return false;
         }
         let fits = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= self.bytes_max);
         self.used.try_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    fn process_is_full(&self, bytes: u64) -> bool {
+        self.process.as_ref().is_some_and(|(memory, max)| memory.bytes().saturating_add(bytes) > *max)
     }
 
     fn give_back(&self, bytes: u64) {
@@ -216,6 +244,13 @@ impl Budget {
         debug_assert!(before >= bytes, "gave back {bytes} of {before}");
     }
 }
+
+/// What is taken from the budget at a time, while there is enough.
+const STEP_BYTES: usize = 16 << 10;
+/// What is allocated at once for a body of announced length: most bodies, so that they are not copied.
+const FIRST_BYTES: usize = 1 << 20;
+/// And what more is allocated for what has arrived.
+const GROWTH: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -276,15 +311,35 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_covered_while_it_grows_and_exact_when_it_is_done() {
-        let admission = Admission::new(1_000);
-        let mut buffer = AdmittedBuffer::new(&admission, 10, 300).unwrap();
-        for chunk in [&[1_u8; 7][..], &[2; 20], &[3; 100]] {
+    fn what_is_announced_takes_nothing_and_what_arrives_is_covered() {
+        let admission = Admission::new(10 << 20);
+        let mut silent: Vec<_> =
+            (0..100).map(|_| AdmittedBuffer::new(&admission, 8 << 20, 8 << 20).unwrap()).collect();
+        assert_eq!(admission.bytes_in_use(), 0);
+        let mut buffer = AdmittedBuffer::new(&admission, 5 << 20, 8 << 20).unwrap();
+        for _ in 0..500 {
+            buffer.extend(&[7; 10 << 10]).unwrap();
+            let (len, used) = (buffer.len() as u64, admission.bytes_in_use());
+            assert!((len..=len + STEP_BYTES as u64).contains(&used), "{len} {used}");
+            assert!(buffer.as_vec().capacity() <= FIRST_BYTES.max(GROWTH * len as usize));
+        }
+        silent[0].extend(&[1]).unwrap();
+        drop(silent);
+        let (bytes, permit) = buffer.freeze();
+        assert_eq!((bytes.len() as u64, permit.bytes()), (5_120_000, admission.bytes_in_use()));
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_is_covered_while_it_grows_and_exact_when_it_is_done() {
+        let admission = Admission::new(1_000_000);
+        let mut buffer = AdmittedBuffer::new(&admission, 0, 300_000).unwrap();
+        for chunk in [&[1_u8; 7_000][..], &[2; 20_000], &[3; 100_000]] {
             buffer.extend(chunk).unwrap();
-            assert!(admission.bytes_in_use() >= buffer.as_vec().capacity() as u64);
+            assert!(admission.bytes_in_use() >= buffer.len() as u64);
+            assert!(buffer.spare() as u64 + buffer.len() as u64 <= admission.bytes_in_use());
         }
         let (bytes, permit) = buffer.freeze();
-        assert_eq!((bytes.len(), permit.bytes(), admission.bytes_in_use()), (127, 127, 127));
+        assert_eq!((bytes.len(), permit.bytes(), admission.bytes_in_use()), (127_000, 127_000, 127_000));
     }
 
     #[test]
@@ -297,6 +352,6 @@ mod tests {
         assert_eq!(AdmittedBuffer::new(&admission, 101, 300).unwrap_err(), Full::Budget);
         assert_eq!(buffer.extend(&[0; 101]), Err(Full::Budget));
         buffer.extend(&[0; 100]).unwrap();
-        assert_eq!(buffer.len(), 100);
+        assert_eq!((buffer.len(), admission.bytes_in_use()), (100, 1_000));
     }
 }

@@ -1,6 +1,6 @@
 //! `otlp`: receives OTLP over gRPC and HTTP.
 //!
-//! Read in the order of the bytes: [`listener`] (connections), [`grpc`] with [`codec`] or [`http`] (requests),
+//! Read in the order of the bytes: [`socket`] and [`crate::listener`] (connections), [`grpc`] with [`codec`] or [`http`] (requests),
 //! [`inflate`], then [`intake`] (validate, push, count), and [`status`] (what is answered).
 //!
 //! - **In:** export requests on two sockets.
@@ -14,11 +14,12 @@ mod grpc;
 mod http;
 mod inflate;
 mod intake;
-mod listener;
+mod socket;
 mod status;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use exporters::seats::Seats;
 use pipelines::{
     component::ComponentId,
     engine::{drain::Drain, edge::ReceiverEdge, inlet::Inlet},
@@ -30,9 +31,9 @@ use tonic_health::server::HealthReporter;
 use self::intake::Intake;
 pub use self::{
     config::{Config, EnforcementPolicy, Grpc, Http, Keepalive, Protocols, ServerParameters, Unread},
-    listener::{CONNECTIONS_MAX, Connections},
+    socket::CONNECTIONS_MAX,
 };
-use crate::receivers::admission::Admission;
+use crate::{listener, receivers::admission::Admission};
 
 /// What a receiver needs from the process.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub struct Running {
     /// What came in, by transport and signal.
     pub edges: Vec<Arc<ReceiverEdge>>,
     /// The connections of each transport.
-    pub connections: Vec<(&'static str, Arc<Connections>)>,
+    pub connections: Vec<(&'static str, Seats)>,
     ready: watch::Sender<bool>,
     servers: JoinSet<()>,
 }
@@ -118,7 +119,7 @@ async fn bind(
         protocol,
         source,
     };
-    let listener = listener::bind(endpoint, transport).await.map_err(failed)?;
+    let listener = socket::bind(endpoint, transport).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))
 }
@@ -151,14 +152,14 @@ impl Running {
         let health = HealthReporter::new();
         let handler = grpc::Service::new(intake, health.clone(), config.message_bytes_max());
         self.servers.spawn(when_ready(self.ready.subscribe(), grpc::report_health(health, drain.clone())));
-        self.serve(GRPC, listener, handler, listener::Settings::for_grpc(config), drain);
+        self.serve(GRPC, listener, handler, socket::for_grpc(config), drain);
     }
 
     fn serve_http(&mut self, config: &Http, listener: TcpListener, settings: Settings) {
         let Settings { id, inlet, admission, drain } = settings;
         let intake = self.intake(Intake::new(&id, HTTP, inlet, admission));
         let handler = http::Service::new(intake, config);
-        self.serve(HTTP, listener, handler, listener::Settings::for_http(config), drain);
+        self.serve(HTTP, listener, handler, socket::for_http(config), drain);
     }
 
     fn intake(&mut self, intake: Intake) -> Intake {
@@ -174,9 +175,9 @@ impl Running {
         settings: listener::Settings,
         drain: Drain,
     ) {
-        let connections = Arc::new(Connections::default());
-        self.connections.push((transport, Arc::clone(&connections)));
-        let serve = listener::serve(listener, handler, settings, connections, drain);
+        let seats = Seats::new(CONNECTIONS_MAX);
+        self.connections.push((transport, seats.clone()));
+        let serve = listener::serve(listener, handler, settings, seats, drain);
         self.servers.spawn(when_ready(self.ready.subscribe(), serve));
     }
 }

@@ -1,22 +1,28 @@
-//! The HTTP doors: the application port, and the listener that every small door shares.
+//! The HTTP doors: the application port and the small ones for people and their tools.
 //!
-//! **Not here:** what the routes do.
+//! **Not here:** what the routes do; how connections are kept within bounds (see [`crate::listener`]).
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
-use exporters::prometheus::Page;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
+use axum::{Router, body::Body, extract::Request, response::IntoResponse};
+use exporters::{prometheus::Page, seats::Seats};
+use http::Response;
+use hyper::body::Incoming;
 use pipelines::engine::drain::Drain;
-use tokio::{net::TcpListener, sync::Semaphore};
-use tracing::debug;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use super::{StartError, failed};
-use crate::{phase_store::http::not_found, telemetry::health::Health};
+use crate::{
+    listener::{self, Handler, names_its_host},
+    phase_store::http::{no_host, not_found},
+    receivers::body::Unwanted,
+    telemetry::health::Health,
+};
+
+/// Answers with the routes of one door.
+#[derive(Clone)]
+struct Door(Router);
 
 /// The application port: the phase store's API, health, and `/metrics` while the port is bound to loopback.
 pub(super) fn router(api: Router, health: &Health, page: Option<Arc<Page>>) -> Router {
@@ -53,62 +59,62 @@ pub(super) fn is_loopback(listener: &TcpListener) -> bool {
 }
 
 /// Serves until the drain begins; what is in flight then is answered within its deadline.
-pub(super) async fn serve(listener: TcpListener, router: Router, mut drain: Drain) {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    // A peer that sends its headers drop by drop is not waited for, nor can it pile up headers.
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
-        .max_buf_size(HEADER_BYTES_MAX);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADERS_WITHIN)
-        .max_concurrent_streams(STREAMS_MAX);
-    let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
-            _ = drain.begun() => break,
-        };
-        let Ok((stream, permit)) = accepted else {
-            // Out of file descriptors, most likely: others must end before there is room again.
-            tokio::time::sleep(AFTER_FAILED_ACCEPT).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection ended badly");
-            }
-            drop(permit);
-        });
-    }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = drain.expired() => {}
+pub(super) async fn serve(listener: TcpListener, router: Router, drain: Drain) {
+    listener::serve(listener, Door(router), SETTINGS, Seats::new(CONNECTIONS_MAX), drain).await;
+}
+
+/// Whether `/metrics` is served at all: the variable [`METRICS`] says no by `false`, as requirements section 2 has it.
+pub(super) fn metrics_are_wanted(variable: Option<&str>) -> Result<bool, StartError> {
+    match variable.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "true" | "1") => Ok(true),
+        Some("false" | "0") => Ok(false),
+        Some(other) => Err(failed(METRICS, format!("must be true or false, not `{other}`"))),
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+// === impl Door ===
+
+impl Handler for Door {
+    type Body = Body;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+        if !names_its_host(&request) {
+            return no_host();
+        }
+        let answer = self.0.clone().oneshot(Unwanted::wrap(request)).await;
+        answer.unwrap_or_else(|never| match never {}).into_response()
+    }
 }
 
-/// Connections a door serves at a time; further ones wait in the system's backlog.
+/// The variable that switches `/metrics` off.
+pub(super) const METRICS: &str = "ENABLE_PROMETHEUS_METRICS";
+
+/// Connections a door serves at a time.
 const CONNECTIONS_MAX: usize = 512;
-/// Requests at a time on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 128;
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-const HEADER_BYTES_MAX: usize = 64 * 1024;
-const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+/// Requests come from people, probes and short jobs: who says nothing for long has nothing to say.
+const SETTINGS: listener::Settings = listener::Settings {
+    http2_only: false,
+    calls_max: 128,
+    keep_alive: true,
+    silence_max: Duration::from_secs(10),
+    ping: (Duration::from_secs(10), Duration::from_secs(20)),
+    age: None,
+    idle_max: None,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_served_unless_the_variable_says_false() {
+        for (text, wanted) in [(None, true), (Some(""), true), (Some("true"), true), (Some("False"), false)] {
+            assert_eq!(metrics_are_wanted(text).unwrap(), wanted, "{text:?}");
+        }
+        let error = metrics_are_wanted(Some("nope")).unwrap_err();
+        assert_eq!(
+            crate::service::chain(&error),
+            "ENABLE_PROMETHEUS_METRICS: must be true or false, not `nope`"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! `console` is for people, `json` for machines; the level is that of the configuration unless the environment
 //! variable `PHASOR_LOG` says otherwise (the syntax of `tracing`'s `EnvFilter`, such as `debug` or
-//! `info,exporters=debug`).
+//! `info,phasor_exporters=debug`).
 
 use std::io::{IsTerminal, stderr};
 

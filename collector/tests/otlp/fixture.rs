@@ -3,10 +3,6 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use collector::receivers::{
-    admission::Admission,
-    otlp::{self, Running},
-};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
@@ -24,6 +20,10 @@ use opentelemetry_proto::tonic::{
         Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point::Value,
     },
     trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use phasor_collector::receivers::{
+    admission::Admission,
+    otlp::{self, Running},
 };
 use pipelines::{
     component::{ComponentId, PipelineId},

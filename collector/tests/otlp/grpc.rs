@@ -204,7 +204,7 @@ async fn o_g15_a_hundred_calls_at_once_on_one_connection_are_all_answered() {
     let outcomes = bounded(futures_util::future::join_all(calls)).await;
     assert!(outcomes.iter().all(|outcome| outcome.code == 0));
     assert_eq!(receiver.counts("grpc", SignalKind::Traces), (300, 0, 0));
-    assert_eq!(receiver.running.connections[0].1.open(), 1);
+    assert_eq!(receiver.running.connections[0].1.taken(), 1);
 }
 
 /// Declines every batch in one way.

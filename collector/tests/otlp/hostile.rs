@@ -160,3 +160,62 @@ async fn no_mutation_of_a_request_harms_the_process() {
     }
     receiver.still_serves().await;
 }
+
+/// Waits until that many bytes are admitted.
+async fn admitted(receiver: &Receiver, bytes: u64) {
+    let admitted = async {
+        while receiver.admission.bytes_in_use() < bytes {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    bounded(admitted).await;
+}
+
+#[tokio::test]
+async fn who_announces_much_and_sends_little_keeps_nobody_out() {
+    let receiver = Receiver::start(Setup { admission_bytes: 70 << 20, ..Setup::default() }).await;
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 67108864\r\n\r\n.";
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(receiver.http()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let announced = framed(0, &vec![0; 4 << 20])[..6].to_vec();
+        calls.spawn(call(receiver.grpc(), TRACES, &[], stalled(announced)));
+    }
+    admitted(&receiver, 16).await;
+    let request = spans(1).encode_to_vec();
+    let outcome = call(receiver.grpc(), TRACES, &[], full(framed(0, &request))).await;
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let answer = post(receiver.http(), "/v1/traces", &[PROTOBUF], full(request)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(silent);
+    calls.shutdown().await;
+    receiver.still_serves().await;
+}
+
+#[tokio::test]
+async fn silent_connections_make_room_for_those_who_have_something_to_say() {
+    let receiver = Receiver::start(Setup::default()).await;
+    for addr in [receiver.grpc(), receiver.http()] {
+        let mut silent = Vec::new();
+        for _ in 0..phasor_collector::receivers::otlp::CONNECTIONS_MAX + 50 {
+            silent.push(TcpStream::connect(addr).await.unwrap());
+        }
+        receiver.still_serves().await;
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn http_1_1_without_a_host_is_no_request() {
+    let receiver = Receiver::start(Setup::default()).await;
+    let head = "POST /v1/traces HTTP/1.1\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n";
+    for (hosts, status) in [("", 400), ("host: a\r\nhost: b\r\n", 400), ("host: a\r\n", 200)] {
+        let answer = raw(receiver.http(), format!("{head}{hosts}\r\n").as_bytes(), false).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{hosts:?}: {answer}");
+    }
+}

@@ -203,7 +203,7 @@ async fn o_h17_a_thousand_requests_fit_on_one_connection() {
     assert_eq!(receiver.counts("http", SignalKind::Traces), (1_000, 0, 0));
     let (_, connections) =
         receiver.running.connections.iter().find(|(transport, _)| *transport == "http").unwrap();
-    assert_eq!(connections.open(), 1);
+    assert_eq!(connections.taken(), 1);
 }
 
 #[tokio::test]

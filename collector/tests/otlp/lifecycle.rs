@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use collector::receivers::{admission::Admission, otlp};
+use phasor_collector::receivers::{admission::Admission, otlp};
 use pipelines::{component::ComponentId, engine::drain::drain, testing::Pipes};
 use prost::Message;
 use proto::SignalKind;

@@ -86,6 +86,12 @@ impl Start {
         self
     }
 
+    /// With this variable in its environment.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it and waits for its banner.
     pub fn start(self) -> Phasor {
         let Self { config, mut environment, wrapper: mut command } = self;

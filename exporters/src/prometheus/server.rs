@@ -1,48 +1,39 @@
 //! The listener of the Prometheus endpoint: HTTP/1, `/metrics` and nothing else.
 //!
-//! - **Guaranteed:** at most [`CONNECTIONS_MAX`] connections; a client that sends its headers slowly, or
+//! - **Guaranteed:** at most [`CONNECTIONS_MAX`] connections, which silent ones cannot use up; a client that sends its headers slowly, or
 //!   does not read its page, is cut off; when the drain begins pages under way are finished.
 
 mod patient;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version, header::HOST};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pipelines::engine::drain::Drain;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use self::patient::Patient;
 use super::page::{Page, PageBody, plain};
+use crate::seats::{Place, Seats};
 
 /// Serves `page` until the drain begins, and then until the pages under way are sent or the drain's
 /// deadline has passed.
 pub async fn serve(listener: TcpListener, page: Arc<Page>, mut drain: Drain) {
     let connections = TaskTracker::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let seats = Seats::new(CONNECTIONS_MAX);
     let mut stop = drain.clone();
     loop {
-        let permit = tokio::select! {
-            _ = stop.begun() => break,
-            permit = Arc::clone(&room).acquire_owned() => permit,
-        };
         let accepted = tokio::select! {
             _ = stop.begun() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = connection(stream, Arc::clone(&page), drain.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+                let Some(place) = seats.take() else { continue };
+                connections.spawn(connection(stream, place, Arc::clone(&page), drain.clone()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others must close theirs first.
@@ -59,9 +50,11 @@ pub async fn serve(listener: TcpListener, page: Arc<Page>, mut drain: Drain) {
     }
 }
 
-async fn connection(stream: TcpStream, page: Arc<Page>, mut drain: Drain) {
-    let service = service_fn(move |request: Request<Incoming>| {
+async fn connection(stream: TcpStream, place: Place, page: Arc<Page>, mut drain: Drain) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let busy = place.begin();
         let response = respond(&page, &request);
+        drop(busy);
         async move { Ok::<_, Infallible>(response) }
     });
     let io = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
@@ -73,6 +66,7 @@ async fn connection(stream: TcpStream, page: Arc<Page>, mut drain: Drain) {
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
+        () = place.lost() => return,
         _ = drain.begun() => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
@@ -87,6 +81,11 @@ async fn connection(stream: TcpStream, page: Arc<Page>, mut drain: Drain) {
 }
 
 fn respond(page: &Page, request: &Request<Incoming>) -> Response<PageBody> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        let fault = "an HTTP/1.1 request names its host exactly once (RFC 9112, section 3.2)\n";
+        return plain(StatusCode::BAD_REQUEST, fault);
+    }
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "the page is at /metrics\n");
     }

@@ -9,10 +9,8 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{State, json_answer, problem::Problem};
 use crate::phase_store::{
@@ -23,6 +21,10 @@ use crate::phase_store::{
     request::{self, EVENT_UUID_MAX, FieldError},
     store::{Idempotency, Receipt, StorePhase, Stored},
     task::Submission,
+};
+use crate::receivers::{
+    admission::{Full, Permit},
+    body::{self, BodyError},
 };
 
 /// Authenticates, checks, stores, and answers after the commit.
@@ -38,7 +40,7 @@ async fn intake(state: &State, request: Request) -> Result<Response, Problem> {
     let headers = parts.headers;
     let access = state.access(&headers, &[Role::Ingest]).await?;
     check_media_type(&headers)?;
-    let (bytes, _room) = read_body(state, &headers, body).await?;
+    let (bytes, _room) = read_body(state, body).await?;
     let arrival = (state.world.now)();
     let value = json::parse(&bytes).map_err(|error| Problem::malformed(&error))?;
     let checked = request::check(&value, arrival, &state.environment);
@@ -116,29 +118,17 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The body, and the room it takes until the answer. Its length is admitted before it is read.
-async fn read_body(
-    state: &State,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+/// The body, and the room it takes until the answer. It is admitted as it arrives.
+async fn read_body(state: &State, mut body: Body) -> Result<(Bytes, Permit), Problem> {
     let bytes_max = state.body_bytes_max;
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > bytes_max) {
-        return Err(Problem::too_large(bytes_max));
-    }
-    let kib = u32::try_from(announced.unwrap_or(bytes_max).div_ceil(1_024)).unwrap_or(u32::MAX);
-    let room = Arc::clone(&state.body_room)
-        .try_acquire_many_owned(kib)
-        .map_err(|_| Problem::unavailable("too many bytes are in flight"))?;
     let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-    let reading = Limited::new(body, limit).collect();
+    let reading = body::read(&mut body, &state.bodies, limit);
     match tokio::time::timeout(BODY_WITHIN, reading).await {
-        Ok(Ok(collected)) => Ok((collected.to_bytes(), room)),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(bytes_max)),
-        Ok(Err(_)) => Err(Problem::body_unreadable()),
-        Err(_) => Err(Problem::timeout()),
+        Ok(Ok(buffer)) => Ok(buffer.freeze()),
+        Ok(Err(BodyError::Full(Full::Limit))) => Err(Problem::too_large(bytes_max)),
+        Ok(Err(BodyError::Full(Full::Budget))) => Err(Problem::unavailable("too many bytes are in flight")),
+        Ok(Err(BodyError::CutOff)) => Err(Problem::body_unreadable()),
+        Ok(Err(BodyError::Silent(_))) | Err(_) => Err(Problem::timeout()),
     }
 }
 

@@ -35,6 +35,11 @@ impl Problem {
         problem
     }
 
+    pub(crate) fn no_host() -> Self {
+        let detail = "an HTTP/1.1 request names its host exactly once (RFC 9112, section 3.2)";
+        Self::new(StatusCode::BAD_REQUEST, "no-host", detail)
+    }
+
     pub(crate) fn body_unreadable() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "incomplete-body", "the body ended before its announced length")
     }
@@ -59,7 +64,11 @@ impl Problem {
     }
 
     pub(crate) fn timeout() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive within 30 seconds")
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-too-slow",
+            "the body did not arrive in time: send it within 30 seconds, without a pause of 10",
+        )
     }
 
     pub(crate) fn key_reused() -> Self {

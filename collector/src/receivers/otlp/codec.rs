@@ -7,7 +7,7 @@
 //!
 //! - **In:** the body of a unary call.
 //! - **Out:** the message in one exact allocation, with the permit that covers it.
-//! - **Guaranteed:** the announced length is checked and admitted before any of it is kept; a compressed
+//! - **Guaranteed:** the announced length is checked, and every piece admitted before it is kept; a compressed
 //!   message is inflated under admission, too. The one copy on this way joins DATA frames.
 //! - **Not here:** tonic's own decoder. It reserves before anybody could refuse, inflates without a hook
 //!   for admission, answers OUT_OF_RANGE for what OTLP calls RESOURCE_EXHAUSTED, and its buffer of 8 KiB
@@ -22,13 +22,15 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 
 use super::{
-    inflate::{Encoding, inflate},
+    inflate::{Encoding, Inflater},
     status::Decline,
 };
-use crate::receivers::admission::{Admission, AdmittedBuffer, Permit};
+use crate::receivers::{
+    admission::{Admission, AdmittedBuffer, Full, Permit},
+    body,
+};
 
 /// What we answer a call with that succeeded.
 #[derive(Debug)]
@@ -52,21 +54,24 @@ struct Prefix {
 pub(super) async fn read_message<B: Body<Data = Bytes>>(
     body: B,
     encoding: Option<Encoding>,
-    admission: &Admission,
+    inflater: &Inflater,
     bytes_max: usize,
 ) -> Result<(Bytes, Permit), Decline> {
     let mut body = pin!(body);
     let mut prefix = Prefix::default();
     let mut message = None;
-    while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(|_| Decline::CutOff)?.into_data() else { continue };
+    let failed = |error| Decline::body(error, bytes_max);
+    while let Some(mut data) = body::next(&mut body).await.map_err(failed)? {
         let buffer = match &mut message {
             Some(buffer) => buffer,
-            None if prefix.fill(&mut data) => message.insert(prefix.admit(admission, bytes_max)?),
+            None if prefix.fill(&mut data) => message.insert(prefix.admit(inflater.admission(), bytes_max)?),
             None => continue,
         };
         // The buffer's limit is the announced length.
-        buffer.extend(&data).map_err(|_| Decline::Framing(ONE_MESSAGE))?;
+        buffer.extend(&data).map_err(|full| match full {
+            Full::Limit => Decline::Framing(ONE_MESSAGE),
+            Full::Budget => Decline::full(full, bytes_max),
+        })?;
     }
     let message = message.ok_or(Decline::Framing(ONE_MESSAGE))?;
     if message.len() < prefix.length() {
@@ -76,7 +81,7 @@ pub(super) async fn read_message<B: Body<Data = Bytes>>(
         (0, _) => Ok(message.freeze()),
         (1, Some(encoding)) => {
             let (compressed, _permit) = message.freeze();
-            let inflated = inflate(encoding, &compressed, admission, bytes_max);
+            let inflated = inflater.inflate(encoding, &compressed, bytes_max).await;
             Ok(inflated.map_err(|error| Decline::inflate(error, bytes_max))?.freeze())
         }
         (1, None) => Err(Decline::CompressedWithoutEncoding),
@@ -145,7 +150,7 @@ impl Prefix {
         u32::from_be_bytes(length) as usize
     }
 
-    /// A buffer for exactly what was announced.
+    /// A buffer for exactly what was announced, which is admitted as it arrives.
     fn admit(&self, admission: &Admission, bytes_max: usize) -> Result<AdmittedBuffer, Decline> {
         if self.length() > bytes_max {
             return Err(Decline::TooLarge { bytes_max });

@@ -28,9 +28,9 @@ use super::{
     codec::{self, Reply},
     inflate::Encoding,
     intake::Intake,
-    listener::Handler,
     status::Decline,
 };
+use crate::listener::Handler;
 
 /// Serves the calls of all connections.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Service {
         let message = codec::read_message(
             request.into_body(),
             encoding,
-            self.intake.admission(),
+            self.intake.inflater(),
             self.message_bytes_max,
         );
         timeout(MESSAGE_TIMEOUT, message).await.unwrap_or(Err(Decline::TooSlow(MESSAGE_TIMEOUT)))

@@ -7,27 +7,31 @@
 //!   away for a moment, so that a client that writes before it reads still sees the answer.
 //! - **Not here:** JSON bodies; CORS.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response,
-    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, RETRY_AFTER},
+    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
 };
-use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use proto::SignalKind;
 use tokio::time::timeout;
 
 use super::{
     config,
-    inflate::{Encoding, inflate},
+    inflate::{Encoding, Inflater},
     intake::Intake,
-    listener::Handler,
     status::Decline,
 };
-use crate::receivers::admission::{Admission, AdmittedBuffer, Permit};
+use crate::{
+    listener::{Handler, names_its_host},
+    receivers::{
+        admission::Permit,
+        body::{self, Unwanted},
+    },
+};
 
 /// Serves the requests of all connections.
 #[derive(Clone)]
@@ -74,8 +78,11 @@ impl Service {
         &self,
         request: &Request<()>,
         media_type: MediaType,
-        body: &mut Incoming,
+        body: &mut Unwanted<Incoming>,
     ) -> Result<Bytes, Decline> {
+        if !names_its_host(request) {
+            return Err(Decline::NoHost);
+        }
         let path = request.uri().path();
         let signal = self.settings.signal(path).ok_or_else(|| Decline::unknown_path(path))?;
         if request.method() != Method::POST {
@@ -83,7 +90,7 @@ impl Service {
         }
         self.intake.check(signal)?;
         media_type.check()?;
-        let read = self.settings.read(request.headers(), body, self.intake.admission()).await;
+        let read = self.settings.read(request.headers(), body, self.intake.inflater()).await;
         self.intake.take(signal, read).await
     }
 }
@@ -92,17 +99,13 @@ impl Handler for Service {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (parts, mut body) = request.into_parts();
+        let (parts, mut body) = Unwanted::wrap(request).into_parts();
         let request = Request::from_parts(parts, ());
         let media_type = MediaType::of(request.headers());
         let mut response = match self.export(&request, media_type, &mut body).await {
             Ok(message) => answer(message, PROTOBUF),
             Err(decline) => refuse(&decline, media_type),
         };
-        // Who asked first and was told no does not send the body at all.
-        if !body.is_end_stream() && !request.headers().contains_key(EXPECT) {
-            tokio::spawn(timeout(DISCARD_TIMEOUT, discard(body)));
-        }
         for (name, value) in &self.settings.response_headers {
             response.headers_mut().insert(name, value.clone());
         }
@@ -131,19 +134,6 @@ fn refuse(decline: &Decline, media_type: MediaType) -> Response<Full<Bytes>> {
     response
 }
 
-/// Throws away what a refused client still sends. HTTP/1.1 would otherwise have to close the connection
-/// under its feet, and the reset could overtake the answer.
-async fn discard(body: Incoming) {
-    let mut body = pin!(body);
-    let mut left = DISCARD_BYTES_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        if left == 0 {
-            return;
-        }
-    }
-}
-
 /// Retry-After counts whole seconds; a sender should not come back too early.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
@@ -159,17 +149,20 @@ impl Settings {
     async fn read(
         &self,
         headers: &HeaderMap,
-        body: &mut Incoming,
-        admission: &Admission,
+        body: &mut Unwanted<Incoming>,
+        inflater: &Inflater,
     ) -> Result<(Bytes, Permit), Decline> {
         let encoding = self.encoding(headers)?;
-        let body = timeout(self.body_timeout, read_body(body, admission, self.body_bytes_max))
-            .await
-            .unwrap_or(Err(Decline::TooSlow(self.body_timeout)))?;
-        let Some(encoding) = encoding else { return Ok(body.freeze()) };
-        let (compressed, _permit) = body.freeze();
-        let inflated = inflate(encoding, &compressed, admission, self.body_bytes_max);
-        Ok(inflated.map_err(|error| Decline::inflate(error, self.body_bytes_max))?.freeze())
+        let bytes_max = self.body_bytes_max;
+        let reading = async {
+            let body = body::read(body, inflater.admission(), bytes_max).await;
+            let body = body.map_err(|error| Decline::body(error, bytes_max))?.freeze();
+            let Some(encoding) = encoding else { return Ok(body) };
+            let (compressed, _permit) = body;
+            let inflated = inflater.inflate(encoding, &compressed, bytes_max).await;
+            Ok(inflated.map_err(|error| Decline::inflate(error, bytes_max))?.freeze())
+        };
+        timeout(self.body_timeout, reading).await.unwrap_or(Err(Decline::TooSlow(self.body_timeout)))
     }
 
     fn encoding(&self, headers: &HeaderMap) -> Result<Option<Encoding>, Decline> {
@@ -188,25 +181,6 @@ impl Settings {
             Err(Decline::unknown_encoding(value, accepted))
         }
     }
-}
-
-/// Reads a body into a buffer of its announced length; one of unknown length is admitted as it arrives.
-async fn read_body<B: Body<Data = Bytes> + Unpin>(
-    body: &mut B,
-    admission: &Admission,
-    bytes_max: usize,
-) -> Result<AdmittedBuffer, Decline> {
-    let announced = body.size_hint().exact().unwrap_or(0);
-    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    let full = |full| Decline::full(full, bytes_max);
-    let mut buffer = AdmittedBuffer::new(admission, announced, bytes_max).map_err(full)?;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Decline::CutOff)?;
-        if let Some(data) = frame.data_ref() {
-            buffer.extend(data).map_err(full)?;
-        }
-    }
-    Ok(buffer)
 }
 
 // === impl MediaType ===
@@ -240,6 +214,3 @@ impl MediaType {
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// How much of a refused body is thrown away, and for how long.
-const DISCARD_BYTES_MAX: usize = 64 << 20;
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);

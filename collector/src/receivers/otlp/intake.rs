@@ -20,14 +20,14 @@ use pipelines::{
 };
 use proto::{AnyBatch, Rejected, SignalKind, response::PartialSuccess};
 
-use super::status::Decline;
+use super::{inflate::Inflater, status::Decline};
 use crate::receivers::admission::{Admission, Permit};
 
 /// Where one protocol's requests go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
     inlet: Inlet,
-    admission: Admission,
+    inflater: Arc<Inflater>,
     /// In the order of [`SignalKind::ALL`].
     edges: [Arc<ReceiverEdge>; 3],
 }
@@ -49,15 +49,15 @@ impl Intake {
         admission: Admission,
     ) -> Self {
         let edge = |signal| Arc::new(ReceiverEdge::new(receiver.clone(), transport, signal));
-        Self { inlet, admission, edges: SignalKind::ALL.map(edge) }
+        Self { inlet, inflater: Arc::new(Inflater::new(admission)), edges: SignalKind::ALL.map(edge) }
     }
 
     pub(super) fn edges(&self) -> impl Iterator<Item = Arc<ReceiverEdge>> + '_ {
         self.edges.iter().map(Arc::clone)
     }
 
-    pub(super) fn admission(&self) -> &Admission {
-        &self.admission
+    pub(super) fn inflater(&self) -> &Inflater {
+        &self.inflater
     }
 
     /// Whether to read a request of this signal at all.

@@ -5,7 +5,7 @@
 //! | taken, wholly or in part | OK | 200 | go on |
 //! | too many bytes, before or after inflation | RESOURCE_EXHAUSTED, no RetryInfo | 413 | send less at once |
 //! | a passing condition: memory, lag, disk, drain, a body that came too slowly | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
-//! | not OTLP, does not inflate, cut off | INVALID_ARGUMENT | 400 | give up |
+//! | not OTLP, does not inflate, cut off, HTTP/1.1 without a host | INVALID_ARGUMENT | 400 | give up |
 //! | refused for good | INVALID_ARGUMENT | 400 | give up |
 //! | not delivered, in a pipeline that answers `delivered`: refused for good by the destination | its own code | see [`downstream`] | give up |
 //! | the same, given up after passing failures | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
@@ -25,7 +25,7 @@ use pipelines::refusal::{Reason, Refusal};
 use proto::{Malformed, SignalKind, response};
 use thiserror::Error;
 
-use crate::receivers::{admission::Full, otlp::inflate::InflateError};
+use crate::receivers::{admission::Full, body::BodyError, otlp::inflate::InflateError};
 
 /// Why a request was not taken.
 #[derive(Debug, Error)]
@@ -44,6 +44,8 @@ pub(super) enum Decline {
     CutOff,
     #[error("{0}")]
     Framing(&'static str),
+    #[error("an HTTP/1.1 request names its host exactly once (RFC 9112, section 3.2)")]
+    NoHost,
     #[error("the message is compressed, but there is no grpc-encoding")]
     CompressedWithoutEncoding,
     #[error("no pipeline of this collector accepts {0}")]
@@ -95,6 +97,7 @@ impl Decline {
             | Self::Malformed(_)
             | Self::Corrupt(_)
             | Self::CutOff
+            | Self::NoHost
             | Self::Framing(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
             Self::CompressedWithoutEncoding => (Code::Internal, StatusCode::BAD_REQUEST),
             Self::NoPipeline(_) | Self::UnknownPath(_) => (Code::Unimplemented, StatusCode::NOT_FOUND),
@@ -161,6 +164,15 @@ impl Decline {
         match full {
             Full::Limit => Self::TooLarge { bytes_max },
             Full::Budget => Self::Refused(Refusal::retry(Reason::MemoryLimit)),
+        }
+    }
+
+    /// What a body of at most `bytes_max` bytes says that could not be read.
+    pub(super) fn body(error: BodyError, bytes_max: usize) -> Self {
+        match error {
+            BodyError::Full(full) => Self::full(full, bytes_max),
+            BodyError::CutOff => Self::CutOff,
+            BodyError::Silent(patience) => Self::TooSlow(patience),
         }
     }
 

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 
 use super::*;
 
@@ -23,7 +23,8 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 /// Reads with a limit of 100 bytes and a budget of 150; nothing may stay admitted without a permit.
 async fn check(pieces: &[&[u8]], encoding: Option<Encoding>, expected: Result<&[u8], &str>) {
     let admission = Admission::new(150);
-    match (read_message(body(pieces), encoding, &admission, 100).await, expected) {
+    let inflater = Inflater::new(admission.clone());
+    match (read_message(body(pieces), encoding, &inflater, 100).await, expected) {
         (Ok((bytes, permit)), Ok(expected)) => {
             assert_eq!(bytes, expected);
             assert_eq!(permit.bytes(), expected.len() as u64);
@@ -87,7 +88,8 @@ async fn an_announced_length_over_the_budget_is_refused_before_it_arrives() {
     let admission = Admission::new(150);
     let _others = admission.try_acquire(100).unwrap();
     let announcement = framed(0, &[0; 51]);
-    let decline = read_message(body(&[&announcement[..5]]), None, &admission, 100).await.unwrap_err();
+    let inflater = Inflater::new(admission.clone());
+    let decline = read_message(body(&[&announcement[..5]]), None, &inflater, 100).await.unwrap_err();
     assert!(decline.retry_after().is_some(), "{decline}");
     assert_eq!(admission.bytes_in_use(), 100);
 }

@@ -1,15 +1,13 @@
 //! Accepting connections, serving HTTP on them, and letting them go.
 //!
 //! - **In:** a bound socket and a [`Handler`] for requests.
-//! - **Guaranteed:** a bound on connections, and on how long one may be silent, stay, or go on after it was
-//!   asked to leave. When the drain begins nothing new is accepted, calls in flight are answered, and at the
-//!   drain's deadline the rest is closed.
+//! - **Guaranteed:** a bound on connections, which silent ones cannot use up ([`exporters::seats`]); and on how long
+//!   one may be silent, stay, or go on after it was asked to leave. When the drain begins nothing new is accepted,
+//!   calls in flight are answered, and at the drain's deadline the rest is closed.
 //! - **Not here:** what the requests mean.
 
 use std::{
     future::{Future, pending},
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -19,29 +17,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
+use exporters::seats::{Busy, Place, Seats};
+use http::{
+    HeaderValue, Request, Response, Version,
+    header::{CONNECTION, HOST},
+};
 use http_body::Body;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use pipelines::{
-    config::Span,
-    engine::{drain::Drain, edge::Count},
-};
+use pipelines::engine::drain::Drain;
 use tokio::{
-    net::{TcpListener, TcpStream, lookup_host},
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
     time::sleep,
 };
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::config;
-
 /// Answers requests. Cloned for each connection.
-pub(super) trait Handler: Clone + Send + Sync + 'static {
+pub(crate) trait Handler: Clone + Send + Sync + 'static {
     /// What an answer is made of.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
@@ -51,30 +47,21 @@ pub(super) trait Handler: Clone + Send + Sync + 'static {
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Only HTTP/2 (gRPC), or also HTTP/1.1.
-    pub(super) http2_only: bool,
+    pub(crate) http2_only: bool,
     /// Calls in flight on one HTTP/2 connection.
-    pub(super) calls_max: u32,
+    pub(crate) calls_max: u32,
     /// Whether an HTTP/1.1 connection serves more than one request.
-    pub(super) keep_alive: bool,
+    pub(crate) keep_alive: bool,
     /// A connection that has sent no request for that long is closed (HTTP/1.1: also between requests).
-    pub(super) silence_max: Duration,
+    pub(crate) silence_max: Duration,
     /// A silent HTTP/2 connection is pinged after the first, and closed if the second passes unanswered.
-    pub(super) ping: (Duration, Duration),
+    pub(crate) ping: (Duration, Duration),
     /// Age at which a connection is asked to leave, and how long its calls may then take.
-    pub(super) age: Option<(Duration, Duration)>,
+    pub(crate) age: Option<(Duration, Duration)>,
     /// Without a call in flight for that long, a connection is asked to leave.
-    pub(super) idle_max: Option<Duration>,
-}
-
-/// The connections of one listener.
-#[derive(Debug)]
-pub struct Connections {
-    /// [`CONNECTIONS_MAX`], less those that are open.
-    free: Arc<Semaphore>,
-    /// Closed at once because there were too many.
-    pub refused: Count,
+    pub(crate) idle_max: Option<Duration>,
 }
 
 /// The calls of one connection.
@@ -89,32 +76,23 @@ struct Calls {
 }
 
 /// One call in flight.
-struct Call(Arc<Calls>);
+struct Call {
+    calls: Arc<Calls>,
+    _busy: Busy,
+}
 
-/// Binds `host:port`; no host stands for all interfaces.
-///
-/// # Errors
-/// The last error of all addresses the host has.
-pub(super) async fn bind(endpoint: &str, transport: &str) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, format!("no address for {transport}"));
-    for address in addresses(endpoint).await? {
-        if (transport == "tcp4" && !address.is_ipv4()) || (transport == "tcp6" && !address.is_ipv6()) {
-            continue;
-        }
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+/// Whether a request of HTTP/1.1 names its host, and once, as RFC 9112, *Request Target*, demands.
+pub(crate) fn names_its_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (request.version() != Version::HTTP_11 && hosts == 0)
 }
 
 /// Accepts and serves until the drain begins, then sees the connections out.
-pub(super) async fn serve<H: Handler>(
+pub(crate) async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
     settings: Settings,
-    connections: Arc<Connections>,
+    seats: Seats,
     drain: Drain,
 ) {
     let open = TaskTracker::new();
@@ -126,15 +104,8 @@ pub(super) async fn serve<H: Handler>(
         };
         match accepted {
             Ok((stream, _)) => {
-                let Ok(place) = Arc::clone(&connections.free).try_acquire_owned() else {
-                    connections.refused.add(1);
-                    continue;
-                };
-                let connection = serve_connection(stream, handler.clone(), settings, drain.clone());
-                open.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                let Some(place) = seats.take() else { continue };
+                open.spawn(serve_connection(stream, place, handler.clone(), settings, drain.clone()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: the cause is elsewhere and passes.
@@ -149,12 +120,18 @@ pub(super) async fn serve<H: Handler>(
 }
 
 /// Serves one connection to its end.
-async fn serve_connection<H: Handler>(stream: TcpStream, handler: H, settings: Settings, drain: Drain) {
+async fn serve_connection<H: Handler>(
+    stream: TcpStream,
+    place: Place,
+    handler: H,
+    settings: Settings,
+    drain: Drain,
+) {
     // An answer is one small segment that nothing follows: it must not wait for more.
     let _ = stream.set_nodelay(true);
     let calls = Arc::new(Calls::default());
     let service = service_fn(|request: Request<Incoming>| {
-        let call = calls.start(request.version());
+        let call = calls.start(request.version(), place.begin());
         let handler = handler.clone();
         async move {
             let response = handler.handle(request).await;
@@ -165,11 +142,13 @@ async fn serve_connection<H: Handler>(stream: TcpStream, handler: H, settings: S
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = connection.as_mut() => return log_end(ended),
+        () = place.lost() => return,
         () = time_to_leave(settings, &calls, drain.clone()) => {}
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         ended = connection.as_mut() => log_end(ended),
+        () = place.lost() => {}
         () = time_to_close(settings, &calls, drain) => {}
     }
 }
@@ -233,60 +212,9 @@ fn with_jitter(age: Duration) -> Duration {
     age.mul_f64(0.9 + 0.2 * f64::from(random[0]) / 255.0)
 }
 
-async fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
-    match endpoint.strip_prefix(':').map(str::parse::<u16>) {
-        Some(Ok(port)) => {
-            Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()])
-        }
-        _ => Ok(lookup_host(endpoint).await?.collect()),
-    }
-}
-
-// === impl Connections ===
-
-impl Connections {
-    /// How many are open; at most [`CONNECTIONS_MAX`].
-    pub fn open(&self) -> usize {
-        CONNECTIONS_MAX.saturating_sub(self.free.available_permits())
-    }
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), refused: Count::default() }
-    }
-}
-
 // === impl Settings ===
 
 impl Settings {
-    pub(super) fn for_grpc(config: &config::Grpc) -> Self {
-        let parameters = config.keepalive.server_parameters;
-        let some = |Span(duration): Span| (!duration.is_zero()).then_some(duration);
-        Self {
-            http2_only: true,
-            calls_max: config.calls_max(),
-            keep_alive: true,
-            silence_max: SILENCE_MAX,
-            ping: parameters.ping(),
-            age: some(parameters.max_connection_age).map(|age| (age, parameters.grace())),
-            idle_max: some(parameters.max_connection_idle),
-        }
-    }
-
-    pub(super) fn for_http(config: &config::Http) -> Self {
-        let parameters = config::ServerParameters::default();
-        Self {
-            http2_only: false,
-            calls_max: CALLS_MAX,
-            keep_alive: config.keep_alives_enabled,
-            silence_max: config.silence_max(),
-            ping: parameters.ping(),
-            age: Some((parameters.max_connection_age.0, parameters.grace())),
-            idle_max: None,
-        }
-    }
-
     fn builder(self) -> Builder<TokioExecutor> {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -313,11 +241,11 @@ impl Settings {
 // === impl Calls ===
 
 impl Calls {
-    fn start(self: &Arc<Self>, version: Version) -> Call {
+    fn start(self: &Arc<Self>, version: Version, busy: Busy) -> Call {
         self.started.fetch_add(1, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         self.http1.store(version < Version::HTTP_2, Relaxed);
-        Call(Arc::clone(self))
+        Call { calls: Arc::clone(self), _busy: busy }
     }
 
     /// Looks at the beginning and the end of `period` whether anything went on.
@@ -332,7 +260,7 @@ impl Calls {
 
 impl Call {
     fn finish<B>(self, mut response: Response<B>) -> Response<B> {
-        if self.0.last.load(Relaxed) && self.0.http1.load(Relaxed) {
+        if self.calls.last.load(Relaxed) && self.calls.http1.load(Relaxed) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -341,16 +269,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.calls.in_flight.fetch_sub(1, Relaxed);
     }
 }
 
-/// Connections of one listener. With the window below it bounds what HTTP/2 may buffer unread.
-pub const CONNECTIONS_MAX: usize = 1024;
-/// Requests in flight on one HTTP/2 connection to the HTTP port.
-const CALLS_MAX: u32 = 1024;
-/// A connection to the gRPC port that has not made a single call for that long is closed.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// More brought nothing measurable; Go's clients send frames of 16 KiB whatever we allow.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
