@@ -236,34 +236,20 @@ fn the_components_are_listed() {
             receivers:
               otlp                     beta     traces, metrics, logs
               phase_store              beta     traces, logs
-              pushgateway              planned  metrics
-              prometheus               planned  metrics
-              host_metrics             planned  metrics                also: hostmetrics
 
             processors:
               memory_limiter           beta     traces, metrics, logs
               batch                    beta     traces, metrics, logs
               attributes               beta     traces, metrics, logs
               resource                 beta     traces, metrics, logs
-              filter                   planned  traces, metrics, logs
-              transform                planned  traces, metrics, logs
-              probabilistic_sampler    planned  traces, logs
-              tail_sampling            planned  traces
-              groupbytrace             planned  traces
-              interval                 planned  metrics
 
             connectors:
               span_metrics             beta     traces -> metrics      also: spanmetrics
               event_metrics            beta     logs -> metrics
-              service_graph            planned  traces -> metrics      also: servicegraph
 
             exporters:
               otlp_grpc                beta     traces, metrics, logs  also: otlp
-              otlp_http                planned  traces, metrics, logs  also: otlphttp
               prometheus               beta     metrics
-              prometheus_remote_write  planned  metrics                also: prometheusremotewrite
-              trace_store              planned  traces
-              file                     planned  traces, metrics, logs
               debug                    beta     traces, metrics, logs
 
             extensions:

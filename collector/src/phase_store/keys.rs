@@ -93,6 +93,14 @@ pub enum FirstKey {
 /// Why an operation on keys failed.
 #[derive(Debug, Error)]
 pub enum KeysError {
+    /// Nobody has made a store yet.
+    #[error(
+        "there is no phase store at {path} yet; start phasor once, or make a key with `phasor keys create`"
+    )]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The store cannot be used.
     #[error("the phase store at {path} cannot be used")]
     Open {
@@ -128,12 +136,14 @@ pub enum KeysError {
     Random(getrandom::Error),
 }
 
-/// Makes a key and returns it: nobody can show it a second time.
+/// Makes a key, and the store if there is none, and returns the key: nobody can show it a second time.
 ///
 /// # Errors
 /// The store cannot be used.
 pub fn create(data_dir: &Path, key: &NewKey) -> Result<Secret, KeysError> {
     let secret = Secret::random()?;
+    std::fs::create_dir_all(data_dir)
+        .map_err(|cause| KeysError::File { path: data_dir.to_owned(), cause })?;
     insert(&mut open(data_dir)?, key, &secret)?;
     Ok(secret)
 }
@@ -143,7 +153,7 @@ pub fn create(data_dir: &Path, key: &NewKey) -> Result<Secret, KeysError> {
 /// # Errors
 /// The store cannot be used.
 pub fn list(data_dir: &Path) -> Result<Vec<KeyRow>, KeysError> {
-    Ok(access::list(&open(data_dir)?)?)
+    Ok(access::list(&open_existing(data_dir)?)?)
 }
 
 /// Revokes a key; requests with it are refused from now on.
@@ -152,7 +162,7 @@ pub fn list(data_dir: &Path) -> Result<Vec<KeyRow>, KeysError> {
 /// There is no such key, or the store cannot be used.
 pub fn revoke(data_dir: &Path, id: i64) -> Result<(), KeysError> {
     let now = time_text(UnixNanos::now().0);
-    if access::revoke(&open(data_dir)?, id, &now)? { Ok(()) } else { Err(KeysError::Unknown(id)) }
+    if access::revoke(&open_existing(data_dir)?, id, &now)? { Ok(()) } else { Err(KeysError::Unknown(id)) }
 }
 
 /// Sees to it that there is a key: `bootstrap` (of `PHASOR_BOOTSTRAP_API_KEY`) if it is given, else,
@@ -198,6 +208,12 @@ pub fn hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]])
         .map(char::from)
         .collect()
+}
+
+/// A look at keys makes no store.
+fn open_existing(data_dir: &Path) -> Result<Connection, KeysError> {
+    let path = sqlite::path_in(data_dir);
+    if path.exists() { open(data_dir) } else { Err(KeysError::Missing { path }) }
 }
 
 fn open(data_dir: &Path) -> Result<Connection, KeysError> {
@@ -352,6 +368,17 @@ mod tests {
         let rows = list(dir.path()).unwrap();
         assert_eq!(rows.len(), 1);
         assert!(rows[0].revoked_at.is_some());
+    }
+
+    #[test]
+    fn before_the_first_start_there_is_no_store_and_a_look_makes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        assert!(matches!(list(&data_dir), Err(KeysError::Missing { .. })));
+        assert!(matches!(revoke(&data_dir, 1), Err(KeysError::Missing { .. })));
+        assert!(!data_dir.exists());
+        create(&data_dir, &key(Role::Read, &[])).unwrap();
+        assert_eq!(list(&data_dir).unwrap().len(), 1);
     }
 
     #[test]

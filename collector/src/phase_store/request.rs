@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::temporal::Pieces};
 use pipelines::time::UnixNanos;
 use serde_json::{Map, Value};
 
@@ -163,7 +163,11 @@ impl<'a> Fields<'a, '_> {
         // RFC 3339 has no `[zone]` at the end; the parser, which reads RFC 9557, does.
         let read = text.parse::<Timestamp>().ok().filter(|_| !text.contains('['));
         let Some(read) = read else {
-            self.fault(name, format!("must be a time such as 2026-11-21T09:30:00Z, not `{}`", cut(&text)));
+            let fault = match is_beyond_range(&text) {
+                true => "is more than 24 h in the future".to_owned(),
+                false => format!("must be a time such as 2026-11-21T09:30:00Z, not `{}`", cut(&text)),
+            };
+            self.fault(name, fault);
             return None;
         };
         match u64::try_from(read.as_nanosecond()) {
@@ -303,6 +307,14 @@ fn shortened(mut errors: Vec<FieldError>) -> Vec<FieldError> {
         errors.push(FieldError { field: String::new(), detail: format!("and {more} more faults") });
     }
     errors
+}
+
+/// Whether a text is a time of the year 9999, the last hours of which no [`Timestamp`] reaches.
+fn is_beyond_range(text: &str) -> bool {
+    let read = Pieces::parse(text).ok().filter(|_| !text.contains('['));
+    read.is_some_and(|read| {
+        read.date().year() == 9999 && read.time().is_some() && read.to_numeric_offset().is_some()
+    })
 }
 
 /// What takes the place of a missing language or framework.

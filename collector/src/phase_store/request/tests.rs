@@ -95,6 +95,12 @@ fn times_keep_their_order_and_their_bounds() {
     "#]],
     );
     check(
+        json!({"started_at": "9999-12-31T23:59:59Z"}),
+        expect![[r#"
+        started_at is more than 24 h in the future
+    "#]],
+    );
+    check(
         json!({"started_at": "1969-12-31T23:59:59Z"}),
         expect![[r#"
         started_at is before 1970

@@ -65,10 +65,10 @@ pub enum OpenError {
     #[error("the file is a database of another program")]
     Foreign,
     /// SQLite says no.
-    #[error("SQLite: {0}")]
+    #[error("SQLite")]
     Database(#[from] rusqlite::Error),
     /// The file cannot be made.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
