@@ -4,6 +4,7 @@
 mod support;
 
 mod dashboards;
+mod disk_full;
 mod doors;
 mod exact_counts;
 mod memory;

@@ -299,6 +299,8 @@ pub struct Stats {
     pub segments: usize,
     /// Whether a failed sync has ended all writing.
     pub read_only: bool,
+    /// Whether the disk did not take the last group; it is tried again and again.
+    pub refusing: bool,
     /// Entries taken since the start.
     pub appended: u64,
     /// Entries refused since the start.

@@ -14,7 +14,10 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
-use pipelines::{journal::Journal, time::UnixNanos};
+use pipelines::{
+    journal::{Journal, Stats},
+    time::UnixNanos,
+};
 use serde_json::{Value, json};
 
 use crate::config::extensions::HealthCheck;
@@ -87,10 +90,15 @@ impl Health {
         match self.phase() {
             Phase::Starting => Err("the collector is starting"),
             Phase::Stopping => Err("the collector is stopping"),
-            Phase::Ready if self.shared.journal.stats().read_only => {
-                Err("the journal's disk has failed and it takes no more data; see the log")
-            }
-            Phase::Ready => Ok(()),
+            Phase::Ready => match self.shared.journal.stats() {
+                Stats { read_only: true, .. } => {
+                    Err("the journal's disk has failed and it takes no more data; see the log")
+                }
+                Stats { refusing: true, .. } => {
+                    Err("the journal's disk takes no data; it is full, most likely, and is tried again")
+                }
+                _ => Ok(()),
+            },
         }
     }
 

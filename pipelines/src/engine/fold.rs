@@ -121,10 +121,10 @@ impl Fold {
             return Ok(());
         }
         let bytes = self.state();
-        match &mut self.snapshots {
-            Some(snapshots) => snapshots.save(self.aggregator.fingerprint(), &bytes),
-            None => Ok(()),
-        }
+        let Some(snapshots) = &mut self.snapshots else { return Ok(()) };
+        // Both slots, so that both have their room before the disk can be full.
+        let fingerprint = self.aggregator.fingerprint();
+        snapshots.save(fingerprint, &bytes).and_then(|()| snapshots.save(fingerprint, &bytes))
     }
 
     /// Runs until the journal ends, or the drain has found the end of every input.

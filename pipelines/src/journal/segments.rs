@@ -117,11 +117,11 @@ impl Segments {
         }
     }
 
-    /// Sets a little room aside, if there is any and none is set aside yet.
-    pub(super) fn keep_room(&self) {
+    /// Sets a little room aside, if there is any and none is set aside yet. Tells whether it is.
+    pub(super) fn keep_room(&self) -> bool {
         let path = self.directory.join(ROOM);
         if self.disk.open(&path).is_ok() {
-            return;
+            return true;
         }
         // Best effort: a disk without this much room refuses data anyway.
         let room =
@@ -129,6 +129,7 @@ impl Segments {
         if room.is_err() {
             let _ = self.disk.remove(&path);
         }
+        room.is_ok()
     }
 
     /// Gives room back, a spare first; `false` if there was none.

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) producers: Producers,
     /// Set by the first failed sync: nothing durable is taken any more.
     pub(super) read_only: bool,
+    /// Set by a failed write, until one succeeds: the disk is full, most likely.
+    pub(super) refusing: bool,
     /// Entries on their way to the disk, in order.
     queue: Vec<Queued>,
     queued_bytes: u64,
@@ -83,6 +85,7 @@ impl State {
             pipelines: settings.pipelines.iter().map(pipeline).collect(),
             producers: Producers::default(),
             read_only: false,
+            refusing: false,
             queue: Vec::new(),
             queued_bytes: 0,
             stored: Vec::new(),
@@ -417,6 +420,7 @@ impl State {
             disk_bytes: 0,
             segments: 0,
             read_only: self.read_only,
+            refusing: self.refusing,
             appended: self.appended,
             refused: self.refused,
             unreadable: self.unreadable,

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::{
     Position, Shared,
@@ -94,6 +94,8 @@ impl Writer {
             }
             if !group.is_empty() {
                 self.commit(group);
+            } else if !ended && self.shared.lock().refusing {
+                self.try_again();
             } else if ended {
                 break;
             }
@@ -110,9 +112,15 @@ impl Writer {
         // What is on disk has taken its positions, whatever became of the entries behind it.
         state.publish_group(group, &mut effects);
         match outcome {
-            Ok(()) => debug_assert!(unsafe_rest.is_empty(), "a write without a fault covers its group"),
+            Ok(()) => {
+                debug_assert!(unsafe_rest.is_empty(), "a write without a fault covers its group");
+                state.refusing = false;
+            }
             Err(Fault::Write(error)) => {
-                warn!(%error, "the journal's disk takes no data, it is refused until there is room");
+                if !state.refusing {
+                    warn!(%error, "the journal's disk takes no data, it is refused until there is room");
+                }
+                state.refusing = true;
                 state.refuse_group(unsafe_rest, &mut effects);
             }
             Err(Fault::Final(error)) => {
@@ -123,6 +131,15 @@ impl Writer {
         }
         drop(state);
         effects.run();
+    }
+
+    /// Looks whether the disk takes data again, so that senders who were sent away are told.
+    fn try_again(&mut self) {
+        let ends = self.shared.lock().ends();
+        if self.rotate(&ends).is_ok() && self.segments.keep_room() {
+            self.shared.lock().refusing = false;
+            info!("the journal's disk takes data again");
+        }
     }
 
     /// Puts the records of a group on disk, in one write and one sync for each segment they touch. Tells how many
@@ -162,9 +179,17 @@ impl Writer {
 
     fn append(&mut self, ends: &[(String, Position)]) -> Result<(), Fault> {
         let (Some(open), 1..) = (&mut self.open, self.group.bytes()) else { return Ok(()) };
-        if let Err(error) = open.file.write_at(&self.group.slices(), open.bytes) {
-            // What was written of it is cut off, so that the file ends with its last whole record.
-            return Err(match open.file.set_len(open.bytes) {
+        let slices = self.group.slices();
+        let mut written = open.file.write_at(&slices, open.bytes);
+        while written.is_err() && self.segments.give_spare() {
+            written = open.file.write_at(&slices, open.bytes);
+        }
+        if let Err(error) = written {
+            // What was written of it is cut off, so that the file ends with its last whole record. Nothing is added to
+            // it any more: once everyone has passed it, it goes, and makes the room that is missing.
+            let cut = open.file.set_len(open.bytes).and_then(|()| open.file.sync());
+            self.open = None;
+            return Err(match cut {
                 Ok(()) => Fault::Write(error),
                 Err(second) => Fault::Final(second),
             });
