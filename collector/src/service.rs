@@ -81,7 +81,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
 
     // Downstream first: consumers take up their saved state before anything new can come in.
     let mut engine = build::engine(config, data_dir, &journal, modes, &budget)?;
-    build::connectors(config, &mut engine, &budget)?;
+    let connectors = build::connectors(config, &mut engine, &budget)?;
     let tables = build::exporters(config, data_dir, &mut engine, &budget)?;
 
     // Receivers bind, and serve nothing yet.
@@ -136,7 +136,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let own = OwnMetrics::new(Watched {
         receivers: receivers.edges(),
         edges: running.edges().clone(),
-        connectors: config.service.graph.connectors().into_iter().cloned().collect(),
+        connectors,
         journal: Arc::clone(&journal),
         memory: budget.memory().clone(),
         health: health.clone(),
@@ -266,7 +266,7 @@ fn failed(
 }
 
 /// The error and its causes, each after a colon: the one place where chains are printed.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,7 +10,7 @@
 //! Read in this order: this file (what callers see), `state` (what stands under the one lock),
 //! `tail` (the records in memory), `cursor` and `ticket` (the two ends callers hold), `writer` (group
 //! commit), `format` (the bytes on disk), `segments` (the files), `scan` and `recover` (what is found at start),
-//! `readback` (a cursor that lags), `positions` (where the cursors are saved).
+//! `readback` (a cursor that lags), `positions` (where the cursors are saved), [`inspect`] (a look from outside).
 //!
 //! - **In:** entries of validated batches, one part per pipeline.
 //! - **Out:** runs of records, in order, to each cursor.
@@ -36,6 +36,7 @@ use crate::{disk::Disk, refusal::Refusal, time::UnixNanos};
 mod cursor;
 mod effects;
 mod format;
+pub mod inspect;
 mod pipeline;
 mod positions;
 mod producers;

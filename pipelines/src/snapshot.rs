@@ -143,34 +143,33 @@ impl Slot {
     }
 
     fn write(&mut self, generation: u64, fingerprint: u64, state: &[u8]) -> io::Result<()> {
-        let bytes = encode(generation, fingerprint, state);
+        let head = head(generation, fingerprint, state);
         // From here until the sync the slot holds nothing, and says so if the write fails halfway.
         self.generation = 0;
-        let length = bytes.len() as u64;
+        let length = (head.len() + state.len()) as u64;
         if self.file.bytes()? < length {
             // Where the file system cannot reserve, the write below finds out whether there is room.
             // There is room for twice the state: a slot that is full when the disk is would keep its journal for ever.
             let _ = self.file.allocate(ROOM_BYTES_MIN.max(length * 2));
         }
-        self.file.write_at(&[IoSlice::new(&bytes)], 0)?;
+        self.file.write_at(&[IoSlice::new(&head), IoSlice::new(state)], 0)?;
         self.file.sync()?;
         self.generation = generation;
         Ok(())
     }
 }
 
-fn encode(generation: u64, fingerprint: u64, state: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    for number in [generation, fingerprint, state.len() as u64] {
-        bytes.extend_from_slice(&number.to_le_bytes());
+/// What stands before the state.
+fn head(generation: u64, fingerprint: u64, state: &[u8]) -> [u8; HEADER_BYTES] {
+    let mut head = [0; HEADER_BYTES];
+    head[..4].copy_from_slice(&MAGIC);
+    head[4..8].copy_from_slice(&VERSION.to_le_bytes());
+    for (place, number) in head[CRC_END..].chunks_mut(8).zip([generation, fingerprint, state.len() as u64]) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
-    bytes.extend_from_slice(state);
-    let crc = checksum(VERSION, &bytes[CRC_END..]);
-    bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
-    bytes
+    let crc = checksum(VERSION, &[&head[CRC_END..], state]);
+    head[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
+    head
 }
 
 /// Version, generation and content; nothing for anything but a whole snapshot. Bytes behind it are what an older,
@@ -182,17 +181,17 @@ fn decode(bytes: &[u8]) -> Option<(u32, u64, Snapshot)> {
     let length = usize::try_from(number(HEADER_BYTES - 8)?).ok()?;
     let end = HEADER_BYTES.checked_add(length)?;
     let covered = bytes.get(CRC_END..end)?;
-    if !bytes.starts_with(&MAGIC) || checksum(version, covered) != crc {
+    if !bytes.starts_with(&MAGIC) || checksum(version, &[covered]) != crc {
         return None;
     }
     let snapshot = Snapshot { fingerprint: number(CRC_END + 8)?, state: bytes[HEADER_BYTES..end].to_vec() };
     Some((version, number(CRC_END)?, snapshot))
 }
 
-fn checksum(version: u32, covered: &[u8]) -> u32 {
+fn checksum(version: u32, covered: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&version.to_le_bytes());
-    hasher.update(covered);
+    covered.iter().for_each(|covered| hasher.update(covered));
     hasher.finalize()
 }
 
@@ -210,7 +209,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::disk;
+    use crate::{disk, testing::disk::FaultyDisk};
 
     fn open(folder: &Path) -> Snapshots {
         Snapshots::open(&*disk::files(), folder, "test").unwrap()
@@ -240,26 +239,29 @@ mod tests {
 
     #[test]
     fn a_torn_save_leaves_the_one_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut snapshots = open(folder.path());
+        let disk = FaultyDisk::new(1);
+        let open = || Snapshots::open(&disk, Path::new("/snapshots"), "test").unwrap();
+        let mut snapshots = open();
         save(&mut snapshots, 1);
         save(&mut snapshots, 2);
-        let torn = folder.path().join("test.a");
-        let whole = fs::read(&torn).unwrap();
         // The second save went to slot a or b; tear both in turn, at every length.
         for name in ["test.a", "test.b"] {
-            let path = folder.path().join(name);
-            let bytes = fs::read(&path).unwrap();
+            let path = Path::new("/snapshots").join(name);
+            let bytes = disk.open(&path).unwrap().read_all().unwrap();
             // What is behind the snapshot is room, all zeros.
             let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
             for cut in 0..=end {
-                fs::write(&path, &bytes[..cut]).unwrap();
-                let found = open(folder.path()).load().expect("the other slot is whole");
+                disk.create(&path).unwrap().write_at(&[IoSlice::new(&bytes[..cut])], 0).unwrap();
+                let found = open().load().expect("the other slot is whole");
                 assert!(found == saved(1) || found == saved(2));
             }
-            fs::write(&path, &bytes).unwrap();
+            disk.create(&path).unwrap().write_at(&[IoSlice::new(&bytes)], 0).unwrap();
         }
-        assert_eq!(fs::read(&torn).unwrap(), whole);
+        assert_eq!(open().load(), Some(saved(2)));
+    }
+
+    fn encode(generation: u64, fingerprint: u64, state: &[u8]) -> Vec<u8> {
+        [&head(generation, fingerprint, state)[..], state].concat()
     }
 
     #[test]
@@ -280,7 +282,7 @@ mod tests {
         let path = folder.path().join("test.b");
         let mut bytes = encode(9, 7, b"x");
         bytes[4] = 99;
-        let crc = checksum(99, &bytes[CRC_END..]);
+        let crc = checksum(99, &[&bytes[CRC_END..]]);
         bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
         let error = Snapshots::open(&*disk::files(), folder.path(), "test").unwrap_err();

@@ -101,7 +101,7 @@ impl Budget {
     pub(super) fn consumers(&self, edges: &Edges) {
         let Bounds { delivery, snapshots, .. } = self.bounds;
         self.follow_edges("delivery", delivery, edges, |edge| edge.in_flight_bytes.value());
-        self.follow_edges("snapshots", snapshots, edges, |edge| edge.saving_bytes.value() * SNAPSHOT_COPIES);
+        self.follow_edges("snapshots", snapshots, edges, |edge| edge.saving_bytes.value());
     }
 
     fn follow_edges(&self, name: &str, bytes_max: u64, edges: &Edges, read: fn(&ConsumerEdge) -> i64) {
@@ -192,11 +192,7 @@ impl Bounds {
             tails: if durable.is_empty() { 0 } else { limit / 4 },
             lags: sum(in_memory.into_iter().map(lag_of)),
             delivery: sum(graph.exporters().into_iter().filter_map(read_ahead)),
-            snapshots: if durable.is_empty() {
-                0
-            } else {
-                largest_state.saturating_mul(SNAPSHOT_COPIES as u64)
-            },
+            snapshots: if durable.is_empty() { 0 } else { largest_state },
             states: sum(states),
         }
     }
@@ -212,8 +208,6 @@ const FOLLOW: Duration = Duration::from_millis(50);
 const DEFAULT_BYTES: u64 = 512 << 20;
 /// What the process itself may take; idle it takes a third of this.
 const PROCESS_BYTES: u64 = 64 << 20;
-/// A state is encoded, and copied behind the head of its slot.
-const SNAPSHOT_COPIES: i64 = 2;
 
 #[cfg(test)]
 mod tests;

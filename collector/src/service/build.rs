@@ -12,6 +12,7 @@ use exporters::{
 use pipelines::{
     component::ComponentId,
     config::ConfigError,
+    connectors::stats::Stats,
     dead_letters::DeadLetters,
     engine::{
         edge::ProcessorEdge,
@@ -108,8 +109,13 @@ pub(super) fn engine(
     }))
 }
 
-/// Every connector in use, upstream first, with its saved state.
-pub(super) fn connectors(config: &Config, engine: &mut Engine, budget: &Budget) -> Result<(), StartError> {
+/// Every connector in use, upstream first, with its saved state. Gives what each counts.
+pub(super) fn connectors(
+    config: &Config,
+    engine: &mut Engine,
+    budget: &Budget,
+) -> Result<Vec<(ComponentId, Arc<Stats>)>, StartError> {
+    let mut counted = Vec::new();
     for id in config.service.graph.connectors() {
         let connector = &config.connectors[id];
         let mut texts = BTreeMap::new();
@@ -119,7 +125,8 @@ pub(super) fn connectors(config: &Config, engine: &mut Engine, budget: &Budget) 
             texts.insert(file.to_owned(), text);
         }
         let built = connector.build(&texts).map_err(|errors| wrong(id, errors))?;
-        let stats = built.stats;
+        let stats = Arc::clone(&built.stats);
+        counted.push((id.clone(), built.stats));
         let held = move || u64::try_from(stats.bytes.value()).unwrap_or_default();
         budget.memory().follow(id.to_string(), connector.memory_max(), held);
         let flush_interval = connector.flush_interval().max(FLUSH_LEAST);
@@ -127,7 +134,7 @@ pub(super) fn connectors(config: &Config, engine: &mut Engine, budget: &Budget) 
             .add_aggregator(id, built.aggregator, flush_interval, aggregator_bounds(config, id))
             .map_err(|error| failed(id, error))?;
     }
-    Ok(())
+    Ok(counted)
 }
 
 /// Every exporter in use: those that push once for each of their pipelines, a Prometheus table once for all of them.

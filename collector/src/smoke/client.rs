@@ -12,6 +12,7 @@ use hyper_util::{
 use serde_json::Value;
 
 use super::{Settings, page::Page};
+use crate::service::chain;
 
 pub(super) struct Client {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
@@ -78,17 +79,6 @@ impl Client {
         };
         tokio::time::timeout(WITHIN, exchange).await.map_err(|_| format!("{url} did not answer in time"))?
     }
-}
-
-/// An error and its causes: the client's own text says only that it could not connect.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// Room for the page of a busy server.

@@ -18,6 +18,8 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider};
 use pipelines::{
+    component::ComponentId,
+    connectors::stats::Stats,
     engine::{
         edge::{ConsumerEdge, ProcessorEdge, ReceiverEdge},
         run::Edges,
@@ -36,8 +38,8 @@ pub struct Watched {
     pub receivers: Vec<Arc<ReceiverEdge>>,
     /// Edges of processors, exporters and connectors.
     pub edges: Edges,
-    /// Ids of the consumers that are connectors.
-    pub connectors: Vec<pipelines::component::ComponentId>,
+    /// The consumers that are connectors, and what they count beside their edges.
+    pub connectors: Vec<(ComponentId, Arc<Stats>)>,
     /// The journal.
     pub journal: Arc<Journal>,
     /// The memory budget.
@@ -71,12 +73,15 @@ impl OwnMetrics {
             .build()?;
         let provider = SdkMeterProvider::builder().with_reader(exporter).build();
         let meter = provider.meter("phasor");
+        let is_connector =
+            |edge: &Arc<ConsumerEdge>| watched.connectors.iter().any(|(id, _)| *id == edge.consumer);
         let (connectors, exporters): (Vec<_>, Vec<_>) =
-            watched.edges.consumers.into_iter().partition(|edge| watched.connectors.contains(&edge.consumer));
+            watched.edges.consumers.into_iter().partition(is_connector);
         receivers(&meter, &watched.receivers);
         processors(&meter, &watched.edges.processors);
         self::exporters(&meter, &exporters);
         self::connectors(&meter, &connectors);
+        connector_stats(&meter, &watched.connectors);
         journal(&meter, watched.journal);
         memory_budget(&meter, watched.memory);
         process(&meter, watched.health);
@@ -228,7 +233,65 @@ fn connectors(meter: &Meter, edges: &[Arc<ConsumerEdge>]) {
     counter(meter, name, help.to_owned(), edges, labels, |edge| edge.sent.total());
 }
 
+fn connector_stats(meter: &Meter, connectors: &[(ComponentId, Arc<Stats>)]) {
+    let labelled = |(id, stats): &(ComponentId, Arc<Stats>)| {
+        (vec![KeyValue::new("connector", id.to_string())], Arc::clone(stats))
+    };
+    let stats: Vec<_> = connectors.iter().map(labelled).collect();
+    if stats.is_empty() {
+        return;
+    }
+    let counts: [(&str, &str, Read<Stats, u64>); 4] = [
+        ("overflowed", "Number of records counted in an overflow series for want of room.", |stats| {
+            stats.overflowed.total()
+        }),
+        ("evicted", "Number of idle resources folded into the overflow series to make room.", |stats| {
+            stats.evicted.total()
+        }),
+        ("expired", "Number of series ended because they were idle.", |stats| stats.expired.total()),
+        ("anomalies", "Number of values that could not be taken as they were.", |stats| {
+            stats.anomalies.total()
+        }),
+    ];
+    for (what, help, read) in counts {
+        let stats = stats.clone();
+        meter
+            .u64_observable_counter(format!("phasor_connector_{what}"))
+            .with_description(help)
+            .with_callback(move |seen| {
+                stats.iter().for_each(|(labels, stats)| seen.observe(read(stats), labels))
+            })
+            .build();
+    }
+    meter
+        .i64_observable_gauge("phasor_connector_series")
+        .with_description("Series that a connector holds.")
+        .with_callback(move |seen| {
+            stats.iter().for_each(|(labels, stats)| seen.observe(stats.series.value(), labels));
+        })
+        .build();
+}
+
 fn journal(meter: &Meter, journal: Arc<Journal>) {
+    let size = Arc::clone(&journal);
+    meter
+        .u64_observable_gauge("phasor_journal_disk")
+        .with_unit("By")
+        .with_description("Bytes of the journal's files that are in use.")
+        .with_callback(move |seen| seen.observe(size.stats().disk_bytes, &[]))
+        .build();
+    let read_only = Arc::clone(&journal);
+    meter
+        .u64_observable_gauge("phasor_journal_read_only")
+        .with_description("1 if a failed sync has ended all writing, else 0.")
+        .with_callback(move |seen| seen.observe(u64::from(read_only.stats().read_only), &[]))
+        .build();
+    let unreadable = Arc::clone(&journal);
+    meter
+        .u64_observable_counter("phasor_journal_unreadable")
+        .with_description("Number of places of the journal's files that could not be read back.")
+        .with_callback(move |seen| seen.observe(unreadable.stats().unreadable, &[]))
+        .build();
     let tail = Arc::clone(&journal);
     meter
         .u64_observable_gauge("phasor_journal_tail")

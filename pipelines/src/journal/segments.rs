@@ -74,7 +74,7 @@ impl Segments {
 
     /// Where the segment of this number lies.
     pub(super) fn path(&self, number: u64) -> PathBuf {
-        self.directory.join(format!("{number:020}.{EXTENSION}"))
+        segment_path(&self.directory, number)
     }
 
     /// Looks into the directory: numbers of the segment files, ascending. Spares are taken note of.
@@ -226,6 +226,11 @@ impl Segments {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the segment of this number lies.
+pub(super) fn segment_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:020}.{EXTENSION}"))
 }
 
 /// Numbers of the segment files among these names, ascending.

@@ -15,12 +15,11 @@ use exporters::{
     delivery::{Answer, Destination, Refused, retry::Action},
     otlp_grpc,
 };
-use jiff::{Timestamp, Unit};
-use pipelines::{
-    dead_letters::{Contents, Found, Letter, LetterFile, ReadError, Replay},
-    time::UnixNanos,
-};
+use pipelines::dead_letters::{Contents, Found, Letter, LetterFile, ReadError, Replay};
 use serde_json::json;
+
+use super::time;
+use crate::service::chain;
 
 /// `phasor journal dead-letters`
 #[derive(Debug, Args)]
@@ -116,7 +115,7 @@ impl List {
                     }
                     list.add(contents);
                 }
-                Err(error) => list.unreadable.push((name, causes(&error))),
+                Err(error) => list.unreadable.push((name, chain(&error))),
             }
         }
         Ok(list)
@@ -243,7 +242,7 @@ impl Sent {
         let contents = match arguments.read(file) {
             Ok(Some(contents)) => contents,
             Ok(None) => return Ok(()),
-            Err(error) => return writeln!(err, "{}: {}", file.path().display(), causes(&error)),
+            Err(error) => return writeln!(err, "{}: {}", file.path().display(), chain(&error)),
         };
         let mut taken = Vec::new();
         let mut outcome = Ok(());
@@ -288,28 +287,11 @@ async fn send(client: &impl Destination, letter: &Letter) -> Answer {
     }
 }
 
-/// RFC 3339, whole seconds.
-fn time(at: UnixNanos) -> String {
-    let time = Timestamp::from_nanosecond(i128::from(at.0)).and_then(|time| time.round(Unit::Second));
-    // Every u64 of nanoseconds is a time.
-    time.unwrap_or_default().to_string()
-}
-
 /// A peer's words on one line.
 fn plain(text: &str) -> String {
     let short: String =
         text.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(REASON_CHARS_MAX).is_some() { format!("{short}…") } else { short }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
 
 const ATTEMPTS_MAX: u32 = 4;

@@ -33,7 +33,7 @@ fn the_embedded_default_leaves_room_for_data_beside_full_tables() {
     check(
         DEFAULT,
         expect![[
-            r#"admission 128, tails 128, lags 0, delivery 0, snapshots 432, states 344, soft 409, closed 460, hard 512"#
+            r#"admission 128, tails 128, lags 0, delivery 0, snapshots 216, states 344, soft 409, closed 460, hard 512"#
         ]],
     );
     let Budget { bounds, limits, .. } = Budget::of(&config(DEFAULT));
@@ -78,7 +78,7 @@ async fn every_part_tells_what_it_holds() {
     edge.in_flight_bytes.set(7);
     edge.saving_bytes.set(5);
     let permit = admission.try_acquire(1_000).expect("room");
-    assert_eq!([held("delivery"), held("snapshots"), held("admission")], [7, 10, 1_000]);
+    assert_eq!([held("delivery"), held("snapshots"), held("admission")], [7, 5, 1_000]);
     drop(permit);
     edge.in_flight_bytes.set(0);
     assert_eq!([held("delivery"), held("admission")], [0, 0]);

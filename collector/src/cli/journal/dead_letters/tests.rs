@@ -3,6 +3,8 @@ use expect_test::{Expect, expect};
 use pipelines::dead_letters;
 use proto::SignalKind;
 
+use pipelines::time::UnixNanos;
+
 use super::*;
 
 #[derive(Parser)]
