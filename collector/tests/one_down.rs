@@ -15,7 +15,8 @@ use super::support::{
     spans,
 };
 
-const REQUESTS: u64 = 120;
+/// More than a pipeline in memory may keep for the one that is down.
+const REQUESTS: u64 = 200;
 const SPANS: u64 = 20;
 /// Of each request: all of them are more than one segment of the journal.
 const PADDING: usize = 400 << 10;

@@ -99,11 +99,11 @@ impl Config {
         }
     }
 
-    /// How far it may lag behind, in bytes.
-    pub fn lag_bytes_max(&self) -> u64 {
+    /// How far it may lag behind, in bytes, in a pipeline that is `durable` or one in memory.
+    pub fn lag_bytes_max(&self, durable: bool) -> u64 {
         match self {
-            Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes),
-            Self::Debug(_) | Self::Prometheus(_) => delivery::config::LAG_BYTES_MAX_MEMORY,
+            Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes, durable),
+            Self::Debug(_) | Self::Prometheus(_) => delivery::config::lag_bytes_max(durable),
         }
     }
 

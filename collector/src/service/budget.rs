@@ -171,7 +171,8 @@ impl Bounds {
             .unwrap_or(0);
         let lag_of = |pipeline: &PipelineSpec| {
             let lags = pipeline.exporters.iter().map(|id| match config.exporters.get(id) {
-                Some(exporter) => exporter.lag_bytes_max(),
+                // Only of pipelines in memory: on disk a lag takes no memory.
+                Some(exporter) => exporter.lag_bytes_max(false),
                 None => LAG_BYTES_MAX_MEMORY,
             });
             lags.max().unwrap_or_default()

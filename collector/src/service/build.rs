@@ -149,15 +149,18 @@ pub(super) fn exporters(
     for id in config.service.graph.exporters() {
         let aggregator_bounds = aggregator_bounds(config, id);
         let exporter = &config.exporters[id];
-        let bounds = Bounds { lag_bytes_max: exporter.lag_bytes_max(), on_full: exporter.on_full() };
         let bytes_max = exporter.dead_letter_bytes_max();
         let pipelines: Vec<_> = config.service.graph.ending_at(id).collect();
         for (nth, pipeline) in pipelines.into_iter().enumerate() {
             let seed = seed().map_err(|error| failed(id, error))?;
             let hints = batch_hints(config, pipeline);
+            let pipeline_id = &config.service.graph.pipelines()[pipeline].id;
+            let durable = config.service.modes.get(pipeline_id) == Some(&Mode::Durable);
+            let bounds =
+                Bounds { lag_bytes_max: exporter.lag_bytes_max(durable), on_full: exporter.on_full() };
             match exporter.build(id, seed, hints).map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter) => {
-                    let name = config.service.graph.pipelines()[pipeline].id.to_string();
+                    let name = pipeline_id.to_string();
                     let letters = (bytes_max > 0)
                         .then(|| DeadLetters::new(&dead_letters, &id.to_string(), &name, bytes_max));
                     engine

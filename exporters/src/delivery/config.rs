@@ -195,11 +195,10 @@ impl SendingQueue {
         !self.enabled || self.wait_for_result
     }
 
-    /// How far the exporter may lag behind, in bytes.
-    pub fn lag_bytes_max(&self, max_lag_bytes: Option<ByteSize>) -> u64 {
+    /// How far the exporter may lag behind, in bytes, in a pipeline that is `durable` or one in memory.
+    pub fn lag_bytes_max(&self, max_lag_bytes: Option<ByteSize>, durable: bool) -> u64 {
         let queue = self.queue_size.filter(|_| self.sizer == Some(Sizer::Bytes));
-        let default = if self.wants_durable() { LAG_BYTES_MAX_DURABLE } else { LAG_BYTES_MAX_MEMORY };
-        max_lag_bytes.or(queue).map_or(default, |size| size.0)
+        max_lag_bytes.or(queue).map_or_else(|| lag_bytes_max(durable), |size| size.0)
     }
 
     /// What the delivery loop is built from. `seed` makes its jitter repeatable. What the queue's own `batch` says
@@ -299,7 +298,12 @@ pub const DEAD_LETTER_BYTES_MAX: u64 = 64 << 20;
 const IN_FLIGHT_DEFAULT: usize = 4;
 const CONSUMERS_MAX: usize = 1000;
 const MULTIPLIER_MAX: f64 = 100.0;
+/// How far an exporter may lag behind, in bytes, if nothing else is said.
+pub fn lag_bytes_max(durable: bool) -> u64 {
+    if durable { LAG_BYTES_MAX_DURABLE } else { LAG_BYTES_MAX_MEMORY }
+}
+
 /// The lag budget of a pipeline in memory.
 pub const LAG_BYTES_MAX_MEMORY: u64 = 64 << 20;
 /// The lag budget of a pipeline on disk.
-pub const LAG_BYTES_MAX_DURABLE: u64 = 1 << 30;
+const LAG_BYTES_MAX_DURABLE: u64 = 1 << 30;
