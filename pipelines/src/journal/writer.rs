@@ -238,6 +238,10 @@ impl Writer {
     #[expect(clippy::disallowed_methods, reason = "the journal's own thread keeps the pace of its upkeep")]
     fn upkeep(&mut self, at_once: bool) {
         self.saved_at = Instant::now();
+        // Also when nothing moves: quiet is what gives the disk back.
+        if self.rotated_at.elapsed() > SPARES_KEPT {
+            self.segments.give_spare();
+        }
         let Some(cursors) = self.shared.lock().cursors_to_save(UnixNanos::now(), at_once) else { return };
         let save = || positions::save(self.segments.disk(), self.segments.directory(), &cursors);
         // On a full disk the room set aside goes first: saved cursors are what lets segments go.
@@ -255,9 +259,6 @@ impl Writer {
             warn!(%error, "a segment that everyone has passed was not put away");
         }
         self.segments.keep_room();
-        if self.rotated_at.elapsed() > SPARES_KEPT {
-            self.segments.give_spare();
-        }
     }
 }
 
