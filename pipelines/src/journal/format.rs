@@ -134,7 +134,9 @@ impl Header {
             let body = bytes.get(HEADER_HEAD..Self::claimed_length(bytes)?)?;
             let mut fields = Fields(bytes.get(4..HEADER_HEAD)?);
             let (version, crc) = (fields.u32()?, fields.u32()?);
-            (header_checksum(version, body) == crc).then_some((version, body))
+            // Version 1 left itself out of the checksum.
+            let is_first = version == 1 && checksum(body.len(), body, &[]) == crc;
+            (is_first || header_checksum(version, body) == crc).then_some((version, body))
         };
         match checked() {
             Some((VERSION, body)) => Self::decode_body(body).ok_or(HeaderFault::Damaged),
@@ -361,7 +363,8 @@ const RECORD_MAGIC: &[u8] = b"PREC";
 #[cfg(test)]
 pub(super) fn as_version(segment: &mut [u8], version: u32) {
     let length = Header::claimed_length(segment).expect("a segment begins with a header");
-    let crc = header_checksum(version, &segment[HEADER_HEAD..length]);
+    let body = &segment[HEADER_HEAD..length];
+    let crc = if version == 1 { checksum(body.len(), body, &[]) } else { header_checksum(version, body) };
     segment[4..8].copy_from_slice(&version.to_le_bytes());
     segment[8..12].copy_from_slice(&crc.to_le_bytes());
 }

@@ -234,6 +234,12 @@ async fn another_version_is_refused_and_nothing_is_touched() {
     let error = Journal::open(settings(folder.path())).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("journal format 77"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), bytes);
+    // The first version had another checksum, and is refused as well.
+    let mut first = bytes.clone();
+    format::as_version(&mut first, 1);
+    fs::write(&file, &first).unwrap();
+    let error = Journal::open(settings(folder.path())).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("journal format 1,"), "{error}");
     // A flipped bit in the same place is damage, and no other version.
     bytes[5] ^= 1;
     fs::write(&file, &bytes).unwrap();
