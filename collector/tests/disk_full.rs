@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, process::Command};
 
 use bytes::Bytes;
-use prost::Message;
 use tonic::{Code, Status};
 
 use super::support::{
@@ -56,7 +55,7 @@ async fn a_full_disk_refuses_clearly_and_goes_on_by_itself() {
     // The backend is there: what was accepted leaves, and its room with it.
     let backend = Backend::listen(&address).await;
     eventually("everything accepted arrives", || async {
-        (arrived(&backend).len() as u64 >= accepted * SPANS).then_some(())
+        (backend.span_ids().len() as u64 >= accepted * SPANS).then_some(())
     })
     .await;
     eventually("there is room again, by itself", || {
@@ -78,7 +77,7 @@ async fn a_full_disk_refuses_clearly_and_goes_on_by_itself() {
         .await;
     }
     let all: BTreeSet<_> = (0..last * SPANS).map(|number| (number + 1).to_be_bytes().to_vec()).collect();
-    eventually("everything accepted arrives", || async { (arrived(&backend) == all).then_some(()) }).await;
+    eventually("everything accepted arrives", || async { (backend.span_ids() == all).then_some(()) }).await;
     let page = eventually("everything accepted is counted", || async {
         let page = phasor.scrape().await?;
         let calls = page.sum("traces_span_metrics_calls_total", &[])?;
@@ -140,14 +139,7 @@ async fn ready(phasor: &Phasor) -> u16 {
 }
 
 fn request(number: u64) -> Bytes {
-    let mut request = spans::request("shop", "GET /", number * SPANS, SPANS);
-    let padding = spans::attribute("padding", &"x".repeat(PADDING));
-    request.resource_spans[0].scope_spans[0].spans[0].attributes.push(padding);
-    request.encode_to_vec().into()
-}
-
-fn arrived(backend: &Backend) -> BTreeSet<Vec<u8>> {
-    backend.spans().into_iter().map(|span| span.span_id).collect()
+    spans::padded("shop", number * SPANS, SPANS, PADDING)
 }
 
 const MOUNT: &str = "mkdir -p \"$DATA\" && mount -t tmpfs -o size=16m none \"$DATA\" && exec \"$@\"";

@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, path::Path};
 
 use bytes::Bytes;
-use prost::Message;
 use tonic::Code;
 
 use super::support::{
@@ -42,7 +41,7 @@ async fn a_backend_that_is_down_gets_everything_later_and_the_disk_is_given_back
         sender.export(TRACES, request(number)).await.expect("accepted");
     }
     eventually("the backend that is up has everything while the other one is down", || async {
-        (arrived(&up).len() as u64 == REQUESTS * SPANS).then_some(())
+        (up.span_ids().len() as u64 == REQUESTS * SPANS).then_some(())
     })
     .await;
     assert_eq!(up.spans().len() as u64, REQUESTS * SPANS, "it got nothing twice");
@@ -54,7 +53,7 @@ async fn a_backend_that_is_down_gets_everything_later_and_the_disk_is_given_back
 
     let back = Backend::listen(&address).await;
     eventually("the other one gets everything when it is back", || async {
-        (arrived(&back).len() as u64 == (REQUESTS - 1) * SPANS).then_some(())
+        (back.span_ids().len() as u64 == (REQUESTS - 1) * SPANS).then_some(())
     })
     .await;
     eventually("the disk is given back", || async { (bytes_below(&journal) <= floor).then_some(()) }).await;
@@ -74,7 +73,7 @@ async fn past_its_lag_budget_a_backend_that_is_down_loses_the_oldest_and_the_los
             sender.export(TRACES, request(number)).await.expect("nobody who sends notices");
         }
         eventually("the backend that is up has everything", || async {
-            (arrived(&up).len() as u64 == REQUESTS * SPANS).then_some(())
+            (up.span_ids().len() as u64 == REQUESTS * SPANS).then_some(())
         })
         .await;
         let dropped = || async {
@@ -85,11 +84,11 @@ async fn past_its_lag_budget_a_backend_that_is_down_loses_the_oldest_and_the_los
         eventually("the loss is counted", || async { dropped().await.filter(|spans| *spans > 0) }).await;
         let back = Backend::listen(&address).await;
         eventually("what was not dropped arrives, and all else is counted", || async {
-            (arrived(&back).len() as u64 + dropped().await? == REQUESTS * SPANS).then_some(())
+            (back.span_ids().len() as u64 + dropped().await? == REQUESTS * SPANS).then_some(())
         })
         .await;
         let newest = ((REQUESTS - 1) * SPANS..REQUESTS * SPANS).map(id);
-        assert!(newest.collect::<BTreeSet<_>>().is_subset(&arrived(&back)), "the newest were kept");
+        assert!(newest.collect::<BTreeSet<_>>().is_subset(&back.span_ids()), "the newest were kept");
         assert_eq!(up.spans().len() as u64, REQUESTS * SPANS, "and the other one never noticed");
     }
 }
@@ -115,7 +114,7 @@ async fn past_its_lag_budget_a_backend_that_may_not_lose_anything_holds_the_send
     let page = phasor.scrape().await.expect("a page");
     assert_eq!(page.sum("otelcol_receiver_refused_spans_total", &[]), Some(SPANS as f64));
     eventually("the other one has all that was accepted", || async {
-        (arrived(&up).len() as u64 == accepted * SPANS).then_some(())
+        (up.span_ids().len() as u64 == accepted * SPANS).then_some(())
     })
     .await;
 
@@ -128,7 +127,7 @@ async fn past_its_lag_budget_a_backend_that_may_not_lose_anything_holds_the_send
     .await;
     for backend in [&up, &back] {
         eventually("everything that was accepted is everywhere", || async {
-            (arrived(backend).len() as u64 == (accepted + 1) * SPANS).then_some(())
+            (backend.span_ids().len() as u64 == (accepted + 1) * SPANS).then_some(())
         })
         .await;
     }
@@ -148,14 +147,7 @@ fn start(up: &Backend, down: &str, up_says: &str, down_says: &str) -> Phasor {
 }
 
 fn request(number: u64) -> Bytes {
-    let mut request = spans::request("shop", "GET /", number * SPANS, SPANS);
-    let padding = spans::attribute("padding", &"x".repeat(PADDING));
-    request.resource_spans[0].scope_spans[0].spans[0].attributes.push(padding);
-    request.encode_to_vec().into()
-}
-
-fn arrived(backend: &Backend) -> BTreeSet<Vec<u8>> {
-    backend.spans().into_iter().map(|span| span.span_id).collect()
+    spans::padded("shop", number * SPANS, SPANS, PADDING)
 }
 
 fn id(number: u64) -> Vec<u8> {

@@ -16,6 +16,7 @@ pub mod consumer;
 pub mod dead_letters;
 pub mod disk;
 pub mod engine;
+mod fields;
 pub mod journal;
 pub mod memory;
 pub mod processor;

@@ -279,15 +279,14 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_and_left_alone() {
-        let checksums: [(u8, fn(&[u8]) -> u32); 2] =
-            [(1, crc32fast::hash), (99, |covered| checksum(99, &[covered]))];
-        for (version, checksum) in checksums {
+        for version in [1, 99] {
             let folder = tempfile::tempdir().unwrap();
             save(&mut open(folder.path()), 1);
             let path = folder.path().join("test.b");
             let mut bytes = encode(9, 7, b"x");
             bytes[4] = version;
-            let crc = checksum(&bytes[CRC_END..]);
+            let covered = &bytes[CRC_END..];
+            let crc = if version == 1 { crc32fast::hash(covered) } else { checksum(99, &[covered]) };
             bytes[CRC_END - 4..CRC_END].copy_from_slice(&crc.to_le_bytes());
             fs::write(&path, &bytes).unwrap();
             let error = Snapshots::open(&*disk::files(), folder.path(), "test").unwrap_err();

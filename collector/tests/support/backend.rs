@@ -1,6 +1,7 @@
 //! An OTLP backend: a gRPC server that keeps the very bytes of every request.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     io::Read,
     net::SocketAddr,
@@ -82,6 +83,11 @@ impl Backend {
     /// The messages received so far, with the path they came to.
     pub fn requests(&self) -> Vec<(String, Bytes)> {
         self.received.requests.lock().expect("no panic while locked").clone()
+    }
+
+    /// The ids of all spans received so far, each once.
+    pub fn span_ids(&self) -> BTreeSet<Vec<u8>> {
+        self.spans().into_iter().map(|span| span.span_id).collect()
     }
 
     /// All spans received so far.

@@ -1,5 +1,6 @@
 //! Requests to send, made with the official types.
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value},
@@ -38,6 +39,14 @@ pub fn request(service: &str, name: &str, first: u64, count: u64) -> ExportTrace
 /// The same as bytes.
 pub fn encoded(service: &str, name: &str, first: u64, count: u64) -> Vec<u8> {
     request(service, name, first, count).encode_to_vec()
+}
+
+/// The same, with an attribute of `padding` bytes in the first span.
+pub fn padded(service: &str, first: u64, count: u64, padding: usize) -> Bytes {
+    let mut request = request(service, "GET /", first, count);
+    let padding = attribute("padding", &"x".repeat(padding));
+    request.resource_spans[0].scope_spans[0].spans[0].attributes.push(padding);
+    request.encode_to_vec().into()
 }
 
 /// A string attribute.

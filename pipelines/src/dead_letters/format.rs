@@ -20,7 +20,7 @@ use bytes::Bytes;
 use proto::SignalKind;
 
 use super::{Found, Letter, REASON_BYTES_MAX, ReadError};
-use crate::time::UnixNanos;
+use crate::{fields::Fields, time::UnixNanos};
 
 /// What a file says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,6 @@ pub(super) struct Scan {
     /// Bytes before `end` that are no letters any more.
     pub(super) damaged_bytes: u64,
 }
-
-/// A reader that never runs past its end.
-struct Fields<'a>(&'a [u8]);
 
 /// How long [`encode`] makes it.
 pub(super) fn length(letter: &Letter) -> u64 {
@@ -192,29 +189,6 @@ fn checksum(body: &[u8]) -> u32 {
     hasher.update(&(body.len() as u64).to_le_bytes());
     hasher.update(body);
     hasher.finalize()
-}
-
-// === impl Fields ===
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.u32()? as usize;
-        String::from_utf8(self.take(length)?.to_vec()).ok()
-    }
 }
 
 /// The format above. A file of another number is left as it is.

@@ -30,7 +30,7 @@ use bytes::Bytes;
 use proto::{AnyBatch, SignalKind};
 
 use super::{Part, Position, ProducerId, Sequence};
-use crate::time::UnixNanos;
+use crate::{fields::Fields, time::UnixNanos};
 
 /// What a segment says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,9 +90,6 @@ pub(super) enum HeaderFault {
     Version(u32),
 }
 
-/// A reader that never runs past its end.
-struct Fields<'a>(&'a [u8]);
-
 // === impl Header ===
 
 impl Header {
@@ -150,9 +147,7 @@ impl Header {
         let (number, salt) = (fields.u64()?, fields.u64()?);
         let mut pipelines = Vec::new();
         for _ in 0..fields.u32()? {
-            let length = fields.u32()? as usize;
-            let name = std::str::from_utf8(fields.take(length)?).ok()?.to_owned();
-            pipelines.push((name, fields.position()?));
+            pipelines.push((fields.text()?, position(&mut fields)?));
         }
         let mut producers = Vec::new();
         for _ in 0..fields.u32()? {
@@ -285,7 +280,7 @@ fn decode_body(body: &[u8], shared: &Bytes) -> Option<StoredRecord> {
     let mut parts = Vec::new();
     for _ in 0..part_count {
         let (pipeline, payload) = (fields.u32()?, fields.u32()?);
-        parts.push(StoredPart { pipeline, payload, position: fields.position()? });
+        parts.push(StoredPart { pipeline, payload, position: position(&mut fields)? });
     }
     let mut lengths = Vec::new();
     for _ in 0..payload_count {
@@ -300,6 +295,10 @@ fn decode_body(body: &[u8], shared: &Bytes) -> Option<StoredRecord> {
         payloads.push((signal, shared.slice(start..start + length)));
     }
     Some(StoredRecord { arrival, sequence, parts, payloads })
+}
+
+fn position(fields: &mut Fields<'_>) -> Option<Position> {
+    Some(Position::from_bytes(*fields.take(16)?.first_chunk()?))
 }
 
 fn put_count(out: &mut Vec<u8>, count: usize) {
@@ -322,32 +321,6 @@ fn header_checksum(version: u32, body: &[u8]) -> u32 {
     hasher.update(&(body.len() as u64).to_le_bytes());
     hasher.update(body);
     hasher.finalize()
-}
-
-// === impl Fields ===
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
-    }
-
-    fn u128(&mut self) -> Option<u128> {
-        Some(u128::from_le_bytes(*self.take(16)?.first_chunk()?))
-    }
-
-    fn position(&mut self) -> Option<Position> {
-        Some(Position::from_bytes(*self.take(16)?.first_chunk()?))
-    }
 }
 
 /// The format above. Another number is refused, and nothing is touched.
