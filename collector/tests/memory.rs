@@ -46,7 +46,7 @@ async fn every_part_of_the_budget_tells_what_it_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_reach_the_limit_stop_the_intake_and_not_the_process() {
     let config = default_config("", "")
-        .replace("limit_mib: 512", "limit_mib: 64")
+        .replace("limit_mib: 512", "limit_mib: 128, spike_limit_mib: 48")
         .replace("span_metrics: {", "span_metrics: {aggregation_cardinality_limit: 0, ");
     let phasor = Start::config(config).start();
     let mut sender = Sender::connect(&phasor.grpc()).await;
@@ -57,7 +57,7 @@ async fn tables_that_reach_the_limit_stop_the_intake_and_not_the_process() {
             break;
         }
     }
-    let refusal = refusal.expect("64 MiB have an end");
+    let refusal = refusal.expect("128 MiB have an end");
     assert_eq!(refusal.code(), tonic::Code::Unavailable, "{refusal:?}");
     assert!(!refusal.details().is_empty(), "it says when to come back");
     let page = phasor.scrape().await.expect("a scrape is answered all the same");
@@ -65,6 +65,7 @@ async fn tables_that_reach_the_limit_stop_the_intake_and_not_the_process() {
     let resident = page.sum("otelcol_process_memory_rss_bytes", &[]).expect("the process tells");
     assert!(used(&page, "span_metrics") + used(&page, "prometheus") > MIB);
     let printed = mib(phasor.banner("memory budget")) * MIB;
+    // The spike is what a table needs to double, and what was accepted and is not yet counted.
     assert!(resident <= printed && held <= printed, "{resident} {held} {printed}");
 }
 
@@ -92,5 +93,5 @@ fn mib(line: &str) -> f64 {
 }
 
 const MIB: f64 = 1_048_576.0;
-/// More than 64 MiB can hold.
+/// More than 128 MiB can hold.
 const REQUESTS_MAX: u64 = 1_000;
