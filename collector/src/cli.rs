@@ -8,6 +8,7 @@ mod components;
 mod journal;
 mod keys;
 mod print_config;
+mod print_schema;
 mod validate;
 
 use std::{
@@ -46,6 +47,8 @@ enum Command {
     Validate(ValidateArgs),
     /// Show the configuration as it is understood, defaults written out, secrets left out.
     PrintConfig,
+    /// Show the JSON schema of the configuration, for editors.
+    PrintSchema,
     /// List the components that a configuration may use.
     Components,
     /// Manage the API keys of the phase store, also while a server runs.
@@ -154,6 +157,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
     let result = match cli.command.as_ref().unwrap_or(&Command::Run) {
         Command::Validate(args) => validate::validate(&cli.sources(), args.format, &mut out, &mut err),
         Command::PrintConfig => print_config::print_config(&cli.sources(), &mut out, &mut err),
+        Command::PrintSchema => print_schema::print_schema(&mut out),
         Command::Components => components::components(&mut out),
         Command::Run => {
             drop((out, err));

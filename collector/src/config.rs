@@ -17,6 +17,7 @@ pub mod extensions;
 pub mod names;
 mod path;
 mod print;
+pub mod schema;
 mod sections;
 mod service;
 pub mod telemetry;

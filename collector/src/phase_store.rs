@@ -33,6 +33,7 @@ use pipelines::{
     time::UnixNanos,
 };
 use proto::SignalKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -43,7 +44,7 @@ use self::{
 };
 
 /// What the user writes under `receivers.phase_store:`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address of the application port.

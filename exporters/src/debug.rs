@@ -15,6 +15,7 @@ use pipelines::{
     journal::Record,
 };
 use proto::SignalKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
@@ -24,7 +25,7 @@ use crate::delivery::show_lag;
 mod text;
 
 /// What the user writes under `debug:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How much is written.
@@ -42,7 +43,7 @@ pub struct Config {
 }
 
 /// How much is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verbosity {
     /// Counts.

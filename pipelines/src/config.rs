@@ -2,8 +2,9 @@
 //!
 //! **Not here:** YAML. `collector/src/config` turns a path into file, line and column.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What is wrong with a configuration, where, and what would be right.
@@ -24,6 +25,11 @@ pub struct ByteSize(pub u64);
 /// A time span as Go writes it: `1.5s`, `300ms`, `1h30m`; a plain integer counts nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
+
+/// The value of a key that is accepted and has no effect: serde's type of this name, with a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct IgnoredAny(de::IgnoredAny);
 
 // === impl ConfigError ===
 
@@ -110,6 +116,21 @@ impl Serialize for ByteSize {
     }
 }
 
+impl JsonSchema for ByteSize {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ByteSize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = r"^\s*[0-9.]+\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$";
+        json_schema!({"type": ["integer", "string"], "minimum": 0, "pattern": pattern})
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -182,6 +203,21 @@ impl Serialize for Span {
     }
 }
 
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = r"^\s*(0|([0-9.]+(ns|us|µs|μs|ms|s|m|h|d))+)\s*$";
+        json_schema!({"type": ["integer", "string"], "minimum": 0, "pattern": pattern})
+    }
+}
+
 impl fmt::Display for Span {
     /// The largest unit that gives a whole number, so that it reads back exactly: `90m`, `1500ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,6 +235,22 @@ impl fmt::Display for Span {
         let unit = UNITS.iter().find(|(size, _)| nanos.is_multiple_of(*size));
         let (size, unit) = unit.copied().unwrap_or((1, "ns"));
         write!(f, "{}{unit}", nanos / size)
+    }
+}
+
+// === impl IgnoredAny ===
+
+impl JsonSchema for IgnoredAny {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "IgnoredAny".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
     }
 }
 

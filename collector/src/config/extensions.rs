@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use pipelines::config::ConfigError;
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use pipelines::config::{ConfigError, IgnoredAny};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An extension's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,7 +19,7 @@ pub enum Config {
 }
 
 /// `health_check:` answers on a port of its own whether the collector works.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheck {
     /// Where it listens: `host:port`.
@@ -67,7 +68,7 @@ pub struct HealthCheck {
 }
 
 /// `response_body:`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResponseBody {
     /// While all is well.
@@ -77,7 +78,7 @@ pub struct ResponseBody {
 }
 
 /// `file_storage:` keeps the journal on disk.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FileStorage {
     /// Where the journal lies; `journal` in the data directory if not given.

@@ -12,6 +12,7 @@ use pipelines::{
     journal::Mode,
 };
 use proto::SignalKind;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -26,11 +27,14 @@ use super::{
 };
 
 /// One pipeline as the file has it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct PipelineFile {
+pub(crate) struct PipelineFile {
+    /// Where its data comes from: receivers and connectors.
     receivers: Vec<String>,
+    /// What is done with it, in this order.
     processors: Vec<String>,
+    /// Where it goes to: exporters and connectors.
     exporters: Vec<String>,
 }
 

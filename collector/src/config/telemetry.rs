@@ -1,9 +1,13 @@
 //! `service.telemetry`: what the collector says about itself.
 
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use std::borrow::Cow;
+
+use pipelines::config::IgnoredAny;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// `service.telemetry`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// Own logs.
@@ -19,7 +23,7 @@ pub struct Telemetry {
 }
 
 /// `service.telemetry.logs`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Logs {
     /// The least severe lines that are written.
@@ -53,7 +57,7 @@ pub struct Logs {
 }
 
 /// `service.telemetry.metrics`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// How much is measured; `none` turns own metrics off.
@@ -82,7 +86,7 @@ pub enum Level {
 }
 
 /// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// For people.
@@ -136,6 +140,20 @@ impl<'de> Deserialize<'de> for Level {
     }
 }
 
+impl JsonSchema for Level {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Level".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": in_both_cases(&["debug", "info", "warn", "error", "dpanic", "panic", "fatal"])})
+    }
+}
+
 // === impl Detail ===
 
 impl<'de> Deserialize<'de> for Detail {
@@ -150,4 +168,24 @@ impl<'de> Deserialize<'de> for Detail {
             _ => Err(serde::de::Error::unknown_variant(&word, known)),
         }
     }
+}
+
+impl JsonSchema for Detail {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Detail".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": in_both_cases(&["none", "basic", "normal", "detailed"])})
+    }
+}
+
+/// Words in lower case, then in capitals: a schema knows no other way to say that case does not matter.
+fn in_both_cases(words: &[&str]) -> Vec<String> {
+    let capitals = words.iter().map(|word| word.to_ascii_uppercase());
+    words.iter().map(|word| (*word).to_owned()).chain(capitals).collect()
 }

@@ -17,6 +17,7 @@ use pipelines::{
     journal,
     processors::Hints,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// `retry_on_failure`: what follows a passing failure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryOnFailure {
     /// Off: a passing failure is final at once.
@@ -45,7 +46,7 @@ pub struct RetryOnFailure {
 }
 
 /// `sending_queue`: the exporter's place in the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SendingQueue {
     /// Off: the pipeline answers `delivered`.
@@ -72,7 +73,7 @@ pub struct SendingQueue {
 }
 
 /// `sending_queue.batch`: how long to wait for a request to fill.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Batch {
     /// The longest wait.
@@ -86,7 +87,7 @@ pub struct Batch {
 }
 
 /// A unit of size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sizer {
     /// Requests as they came in.
@@ -98,7 +99,7 @@ pub enum Sizer {
 }
 
 /// `on_full`: what happens when the exporter lags behind by its whole budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {
     /// New data is refused, so that the sender keeps it.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use pipelines::config::{ByteSize, ConfigError, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use tonic::{
     codec::CompressionEncoding,
@@ -14,7 +15,7 @@ use super::connections::{LOOK_UP_EVERY, Target, causes};
 use crate::delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue};
 
 /// The exporter's configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `host:port`, `http://host:port` or `https://host:port`.
@@ -61,7 +62,7 @@ pub struct Config {
 }
 
 /// `tls`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
     /// No TLS, unless the endpoint says `https://`.
@@ -109,7 +110,7 @@ pub struct Tls {
 }
 
 /// `balancer_name`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Balancer {
     /// Over all addresses, in turn.
@@ -120,7 +121,7 @@ pub enum Balancer {
 }
 
 /// `compression`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Understood by every destination.
@@ -136,7 +137,7 @@ pub enum Compression {
 }
 
 /// `keepalive`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keepalive {
     /// How long a connection with requests in flight may be silent before it is asked.
@@ -148,7 +149,7 @@ pub struct Keepalive {
 }
 
 /// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 

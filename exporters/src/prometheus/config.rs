@@ -7,12 +7,13 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use pipelines::config::{ByteSize, ConfigError, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::series::Limits;
 
 /// The exporter's configuration.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where `/metrics` is served, host and port.
@@ -48,7 +49,7 @@ pub struct Config {
 }
 
 /// How names are translated. The two that keep UTF-8 are not supported yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum TranslationStrategy {
     /// Unsuitable characters become `_`; unit and `_total` are added.
     UnderscoreEscapingWithSuffixes,
@@ -61,7 +62,7 @@ pub enum TranslationStrategy {
 }
 
 /// What becomes of resource attributes beside `target_info`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceConversion {
     /// Whether they become labels.
@@ -71,7 +72,7 @@ pub struct ResourceConversion {
 }
 
 /// What is done with exemplars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exemplars {
     /// How long one is shown after the moment it was made.
@@ -79,7 +80,7 @@ pub struct Exemplars {
 }
 
 /// Who may scrape.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// How the scraper shows who it is.
@@ -96,7 +97,7 @@ pub struct Auth {
 }
 
 /// How a scraper shows who it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthKind {
     /// Everybody may scrape.

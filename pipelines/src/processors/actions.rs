@@ -14,13 +14,14 @@ use proto::{
     view::{Attributes, Value},
 };
 use regex_lite::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{config::ConfigError, processors::setting::Setting};
 
 /// One action as the user writes it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActionConfig {
     /// The attribute to act on.

@@ -14,6 +14,7 @@ use proto::{
     view::{Attributes, Data, Value},
 };
 use regex_lite::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// An `include` or `exclude` block.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MatchConfig {
     /// Whether texts are compared or are regular expressions.
@@ -38,7 +39,7 @@ pub struct MatchConfig {
 }
 
 /// Whether texts are compared or are regular expressions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchType {
     /// Compared.
@@ -49,7 +50,7 @@ pub enum MatchType {
 }
 
 /// An attribute to match.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PairConfig {
     /// Its key.

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use proto::{Batch, Signal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// What the user writes under `memory_limiter:`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Of no effect: what is held is known at any moment.

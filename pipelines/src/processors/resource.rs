@@ -6,6 +6,7 @@
 //! - **Not here:** attributes of items; see [`crate::processors::attributes`].
 
 use proto::{Batch, Signal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What the user writes under `resource:`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What to do to the attributes, in order.

@@ -1,9 +1,12 @@
 //! A value as a configuration writes it.
 
+use std::borrow::Cow;
+
 use proto::{
     encode::{AttributesWriter, ValuesWriter},
     view::Value,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A value of an attribute, of the type it has in YAML.
@@ -79,5 +82,19 @@ impl Setting {
             Self::Str(text) => Value::Str(text),
             Self::Array(_) => Value::Empty,
         }
+    }
+}
+
+impl JsonSchema for Setting {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Setting".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["boolean", "number", "string", "array"]})
     }
 }

@@ -7,7 +7,10 @@
 mod grpc;
 mod http;
 
+use std::borrow::Cow;
+
 use pipelines::config::ConfigError;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::{
@@ -16,7 +19,7 @@ pub use self::{
 };
 
 /// `otlp:`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Which protocols are served, and where.
@@ -24,7 +27,7 @@ pub struct Config {
 }
 
 /// `protocols:`. A protocol that is not named is off; one that is named without a value has the defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Protocols {
     /// OTLP/gRPC.
@@ -94,6 +97,20 @@ impl<'de> Deserialize<'de> for Unread {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Option::<serde::de::IgnoredAny>::deserialize(deserializer)?;
         Ok(Self { present: value.is_some() })
+    }
+}
+
+impl JsonSchema for Unread {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Unread".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// What the user writes under `span_metrics:`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What stands before `.calls` and `.duration`; may be empty.
@@ -63,7 +64,7 @@ pub struct Config {
 }
 
 /// One attribute that tells series apart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// A span attribute, or else a resource attribute.
@@ -74,7 +75,7 @@ pub struct Dimension {
 }
 
 /// The durations.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Histogram {
     /// Emit calls only.
@@ -90,7 +91,7 @@ pub struct Histogram {
 }
 
 /// The unit of the durations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Milliseconds.
@@ -101,7 +102,7 @@ pub enum Unit {
 }
 
 /// Bounds of the buckets.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Explicit {
     /// Ascending durations.
@@ -109,7 +110,7 @@ pub struct Explicit {
 }
 
 /// Exponential histograms are not built yet.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exponential {
     /// Buckets at most.
@@ -117,7 +118,7 @@ pub struct Exponential {
 }
 
 /// Links from the numbers to the traces behind them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exemplars {
     /// On, unlike in the Collector: they are what the metrics are for.
@@ -127,7 +128,7 @@ pub struct Exemplars {
 }
 
 /// Metrics of span events are not built yet.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Events {
     /// Whether span events are counted.

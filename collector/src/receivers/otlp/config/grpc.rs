@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use pipelines::config::{ConfigError, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Unread, check_endpoint, or_default};
 
 /// OTLP/gRPC, with the keys of the Collector's `configgrpc.ServerConfig`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grpc {
     /// Where to listen: `host:port`, default `127.0.0.1:4317`.
@@ -44,7 +45,7 @@ pub struct Grpc {
 }
 
 /// `keepalive:`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keepalive {
     /// What the server does.
@@ -56,7 +57,7 @@ pub struct Keepalive {
 }
 
 /// `keepalive.server_parameters:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerParameters {
     /// A connection without a call in flight for that long is closed; 0 (the default) for never.
@@ -73,7 +74,7 @@ pub struct ServerParameters {
 }
 
 /// `keepalive.enforcement_policy:`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnforcementPolicy {
     /// Least time between a client's pings.

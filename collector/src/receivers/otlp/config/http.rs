@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pipelines::config::{ByteSize, ConfigError, Span};
 use proto::SignalKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Unread, check_endpoint};
 
 /// OTLP/HTTP, with the keys of the Collector's `confighttp.ServerConfig` and its OTLP receiver.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where to listen: `host:port`, default `127.0.0.1:4318`.
