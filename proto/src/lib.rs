@@ -3,7 +3,7 @@
 //! Read in this order: [`wire`] (protobuf's framing), [`schema`] (OTLP's messages as one table),
 //! [`mod@validate`] (the gate), [`batch`] (what the gate hands out), [`view`] (reading without a copy),
 //! [`rewrite`] (changing, joining, cutting), [`encode`] (what we emit ourselves), [`response`] (what
-//! we answer), [`phases`] (the phase store's own protocol, generated).
+//! we answer), [`json`] (the same as text), [`phases`] (the phase store's own protocol, generated).
 //!
 //! **Not here:** sockets, async, clocks. Outside `generated/` no prost and no tonic.
 
@@ -23,6 +23,8 @@ pub mod rewrite;
 pub mod encode;
 
 pub mod response;
+
+pub mod json;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -231,7 +231,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]).into_owned()
 }
 
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
@@ -242,10 +242,10 @@ pub const TEXT_BYTES_MAX: usize = 4096;
 pub const DETAILS_MAX: usize = 16;
 
 /// Longest `google.protobuf.Duration`: about 10 000 years.
-const DURATION_SECONDS_MAX: u64 = 315_576_000_000;
+pub(crate) const DURATION_SECONDS_MAX: u64 = 315_576_000_000;
 
-const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
-const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
+pub(crate) const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+pub(crate) const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
 #[cfg(test)]
 mod tests;

@@ -11,18 +11,20 @@ use crate::batch::SignalKind;
 /// What a field carries, and so how it is framed and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `int32`, `int64`, `uint32`, `sint32`, `bool`, an enum.
-    Varint,
+    /// One variable-length integer.
+    Varint(VarintType),
     /// `fixed32`.
     Fixed32,
-    /// `fixed64`, `sfixed64`, `double`.
-    Fixed64,
+    /// Eight bytes.
+    Fixed64(Fixed64Type),
     /// `repeated uint64`, packed or not.
     Varints,
     /// `repeated fixed64` or `repeated double`, packed or not.
-    Fixed64s,
-    /// `string` or `repeated string`.
+    Fixed64s(Fixed64Type),
+    /// `string`.
     Text,
+    /// `repeated string`.
+    Texts,
     /// `bytes` of no particular length.
     Bytes,
     /// `bytes`: 16 of them.
@@ -35,6 +37,34 @@ pub enum Kind {
     One(Message),
     /// A repeated message.
     Many(Message),
+}
+
+/// What a variable-length integer stands for. On the wire they look alike, in JSON they do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VarintType {
+    /// `bool`.
+    Bool,
+    /// An enum, which may have members we do not know.
+    Enum,
+    /// `int32`.
+    Int32,
+    /// `int64`.
+    Int64,
+    /// `uint32`.
+    Uint32,
+    /// `sint32`: zigzag.
+    Sint32,
+}
+
+/// What eight bytes stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixed64Type {
+    /// `fixed64`.
+    Unsigned,
+    /// `sfixed64`.
+    Signed,
+    /// `double`.
+    Double,
 }
 
 /// A field of a message.
@@ -153,7 +183,9 @@ macro_rules! messages {
 
             /// Its fields, in the order of the `.proto` file.
             pub const fn fields(self) -> &'static [Field] {
+                use Fixed64Type::*;
                 use Kind::*;
+                use VarintType::*;
                 match self {
                     $(Self::$message => const { &[$(Field {
                         number: $number,
@@ -189,13 +221,13 @@ messages! {
     // common/v1/common.proto
     AnyValue any_value {
         STRING string_value = 1 in value: Text,
-        BOOL bool_value = 2 in value: Varint,
-        INT int_value = 3 in value: Varint,
-        DOUBLE double_value = 4 in value: Fixed64,
+        BOOL bool_value = 2 in value: Varint(Bool),
+        INT int_value = 3 in value: Varint(Int64),
+        DOUBLE double_value = 4 in value: Fixed64(Double),
         ARRAY array_value = 5 in value: One(Message::ArrayValue),
         KVLIST kvlist_value = 6 in value: One(Message::KeyValueList),
         BYTES bytes_value = 7 in value: Bytes,
-        STRING_INDEX string_value_strindex = 8 in value: Varint,
+        STRING_INDEX string_value_strindex = 8 in value: Varint(Int32),
     }
     ArrayValue array_value {
         VALUES values = 1: Many(Message::AnyValue),
@@ -206,25 +238,25 @@ messages! {
     KeyValue key_value {
         KEY key = 1: Text,
         VALUE value = 2: One(Message::AnyValue),
-        KEY_INDEX key_strindex = 3: Varint,
+        KEY_INDEX key_strindex = 3: Varint(Int32),
     }
     InstrumentationScope scope {
         NAME name = 1: Text,
         VERSION version = 2: Text,
         ATTRIBUTES attributes = 3: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 4: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 4: Varint(Uint32),
     }
     EntityRef entity_ref {
         SCHEMA_URL schema_url = 1: Text,
         TYPE type = 2: Text,
-        ID_KEYS id_keys = 3: Text,
-        DESCRIPTION_KEYS description_keys = 4: Text,
+        ID_KEYS id_keys = 3: Texts,
+        DESCRIPTION_KEYS description_keys = 4: Texts,
     }
 
     // resource/v1/resource.proto
     Resource resource {
         ATTRIBUTES attributes = 1: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 2: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 2: Varint(Uint32),
         ENTITY_REFS entity_refs = 3: Many(Message::EntityRef),
     }
 
@@ -246,34 +278,34 @@ messages! {
         PARENT_SPAN_ID parent_span_id = 4: ParentId,
         FLAGS flags = 16: Fixed32,
         NAME name = 5: Text,
-        KIND kind = 6: Varint,
-        START start_time_unix_nano = 7: Fixed64,
-        END end_time_unix_nano = 8: Fixed64,
+        KIND kind = 6: Varint(Enum),
+        START start_time_unix_nano = 7: Fixed64(Unsigned),
+        END end_time_unix_nano = 8: Fixed64(Unsigned),
         ATTRIBUTES attributes = 9: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 10: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 10: Varint(Uint32),
         EVENTS events = 11: Many(Message::Event),
-        DROPPED_EVENTS dropped_events_count = 12: Varint,
+        DROPPED_EVENTS dropped_events_count = 12: Varint(Uint32),
         LINKS links = 13: Many(Message::Link),
-        DROPPED_LINKS dropped_links_count = 14: Varint,
+        DROPPED_LINKS dropped_links_count = 14: Varint(Uint32),
         STATUS status = 15: One(Message::Status),
     }
     Event event {
-        TIME time_unix_nano = 1: Fixed64,
+        TIME time_unix_nano = 1: Fixed64(Unsigned),
         NAME name = 2: Text,
         ATTRIBUTES attributes = 3: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 4: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 4: Varint(Uint32),
     }
     Link link {
         TRACE_ID trace_id = 1: TraceId,
         SPAN_ID span_id = 2: SpanId,
         TRACE_STATE trace_state = 3: Text,
         ATTRIBUTES attributes = 4: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 5: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 5: Varint(Uint32),
         FLAGS flags = 6: Fixed32,
     }
     Status status {
         MESSAGE message = 2: Text,
-        CODE code = 3: Varint,
+        CODE code = 3: Varint(Enum),
     }
 
     // metrics/v1/metrics.proto
@@ -303,80 +335,80 @@ messages! {
     }
     Sum sum {
         POINTS data_points = 1: Many(Message::NumberDataPoint),
-        TEMPORALITY aggregation_temporality = 2: Varint,
-        MONOTONIC is_monotonic = 3: Varint,
+        TEMPORALITY aggregation_temporality = 2: Varint(Enum),
+        MONOTONIC is_monotonic = 3: Varint(Bool),
     }
     Histogram histogram {
         POINTS data_points = 1: Many(Message::HistogramDataPoint),
-        TEMPORALITY aggregation_temporality = 2: Varint,
+        TEMPORALITY aggregation_temporality = 2: Varint(Enum),
     }
     ExponentialHistogram exponential_histogram {
         POINTS data_points = 1: Many(Message::ExponentialHistogramDataPoint),
-        TEMPORALITY aggregation_temporality = 2: Varint,
+        TEMPORALITY aggregation_temporality = 2: Varint(Enum),
     }
     Summary summary {
         POINTS data_points = 1: Many(Message::SummaryDataPoint),
     }
     NumberDataPoint number_point {
         ATTRIBUTES attributes = 7: Many(Message::KeyValue),
-        START start_time_unix_nano = 2: Fixed64,
-        TIME time_unix_nano = 3: Fixed64,
-        DOUBLE as_double = 4 in value: Fixed64,
-        INT as_int = 6 in value: Fixed64,
+        START start_time_unix_nano = 2: Fixed64(Unsigned),
+        TIME time_unix_nano = 3: Fixed64(Unsigned),
+        DOUBLE as_double = 4 in value: Fixed64(Double),
+        INT as_int = 6 in value: Fixed64(Signed),
         EXEMPLARS exemplars = 5: Many(Message::Exemplar),
-        FLAGS flags = 8: Varint,
+        FLAGS flags = 8: Varint(Uint32),
     }
     HistogramDataPoint histogram_point {
         ATTRIBUTES attributes = 9: Many(Message::KeyValue),
-        START start_time_unix_nano = 2: Fixed64,
-        TIME time_unix_nano = 3: Fixed64,
-        COUNT count = 4: Fixed64,
-        SUM sum = 5: Fixed64,
-        BUCKET_COUNTS bucket_counts = 6: Fixed64s,
-        BOUNDS explicit_bounds = 7: Fixed64s,
+        START start_time_unix_nano = 2: Fixed64(Unsigned),
+        TIME time_unix_nano = 3: Fixed64(Unsigned),
+        COUNT count = 4: Fixed64(Unsigned),
+        SUM sum = 5: Fixed64(Double),
+        BUCKET_COUNTS bucket_counts = 6: Fixed64s(Unsigned),
+        BOUNDS explicit_bounds = 7: Fixed64s(Double),
         EXEMPLARS exemplars = 8: Many(Message::Exemplar),
-        FLAGS flags = 10: Varint,
-        MIN min = 11: Fixed64,
-        MAX max = 12: Fixed64,
+        FLAGS flags = 10: Varint(Uint32),
+        MIN min = 11: Fixed64(Double),
+        MAX max = 12: Fixed64(Double),
     }
     ExponentialHistogramDataPoint exponential_point {
         ATTRIBUTES attributes = 1: Many(Message::KeyValue),
-        START start_time_unix_nano = 2: Fixed64,
-        TIME time_unix_nano = 3: Fixed64,
-        COUNT count = 4: Fixed64,
-        SUM sum = 5: Fixed64,
-        SCALE scale = 6: Varint,
-        ZERO_COUNT zero_count = 7: Fixed64,
+        START start_time_unix_nano = 2: Fixed64(Unsigned),
+        TIME time_unix_nano = 3: Fixed64(Unsigned),
+        COUNT count = 4: Fixed64(Unsigned),
+        SUM sum = 5: Fixed64(Double),
+        SCALE scale = 6: Varint(Sint32),
+        ZERO_COUNT zero_count = 7: Fixed64(Unsigned),
         POSITIVE positive = 8: One(Message::Buckets),
         NEGATIVE negative = 9: One(Message::Buckets),
-        FLAGS flags = 10: Varint,
+        FLAGS flags = 10: Varint(Uint32),
         EXEMPLARS exemplars = 11: Many(Message::Exemplar),
-        MIN min = 12: Fixed64,
-        MAX max = 13: Fixed64,
-        ZERO_THRESHOLD zero_threshold = 14: Fixed64,
+        MIN min = 12: Fixed64(Double),
+        MAX max = 13: Fixed64(Double),
+        ZERO_THRESHOLD zero_threshold = 14: Fixed64(Double),
     }
     Buckets buckets {
-        OFFSET offset = 1: Varint,
+        OFFSET offset = 1: Varint(Sint32),
         COUNTS bucket_counts = 2: Varints,
     }
     SummaryDataPoint summary_point {
         ATTRIBUTES attributes = 7: Many(Message::KeyValue),
-        START start_time_unix_nano = 2: Fixed64,
-        TIME time_unix_nano = 3: Fixed64,
-        COUNT count = 4: Fixed64,
-        SUM sum = 5: Fixed64,
+        START start_time_unix_nano = 2: Fixed64(Unsigned),
+        TIME time_unix_nano = 3: Fixed64(Unsigned),
+        COUNT count = 4: Fixed64(Unsigned),
+        SUM sum = 5: Fixed64(Double),
         QUANTILES quantile_values = 6: Many(Message::ValueAtQuantile),
-        FLAGS flags = 8: Varint,
+        FLAGS flags = 8: Varint(Uint32),
     }
     ValueAtQuantile quantile {
-        QUANTILE quantile = 1: Fixed64,
-        VALUE value = 2: Fixed64,
+        QUANTILE quantile = 1: Fixed64(Double),
+        VALUE value = 2: Fixed64(Double),
     }
     Exemplar exemplar {
         ATTRIBUTES filtered_attributes = 7: Many(Message::KeyValue),
-        TIME time_unix_nano = 2: Fixed64,
-        DOUBLE as_double = 3 in value: Fixed64,
-        INT as_int = 6 in value: Fixed64,
+        TIME time_unix_nano = 2: Fixed64(Unsigned),
+        DOUBLE as_double = 3 in value: Fixed64(Double),
+        INT as_int = 6 in value: Fixed64(Signed),
         SPAN_ID span_id = 4: SpanId,
         TRACE_ID trace_id = 5: TraceId,
     }
@@ -393,13 +425,13 @@ messages! {
         SCHEMA_URL schema_url = 3: Text,
     }
     LogRecord log_record {
-        TIME time_unix_nano = 1: Fixed64,
-        OBSERVED_TIME observed_time_unix_nano = 11: Fixed64,
-        SEVERITY_NUMBER severity_number = 2: Varint,
+        TIME time_unix_nano = 1: Fixed64(Unsigned),
+        OBSERVED_TIME observed_time_unix_nano = 11: Fixed64(Unsigned),
+        SEVERITY_NUMBER severity_number = 2: Varint(Enum),
         SEVERITY_TEXT severity_text = 3: Text,
         BODY body = 5: One(Message::AnyValue),
         ATTRIBUTES attributes = 6: Many(Message::KeyValue),
-        DROPPED_ATTRIBUTES dropped_attributes_count = 7: Varint,
+        DROPPED_ATTRIBUTES dropped_attributes_count = 7: Varint(Uint32),
         FLAGS flags = 8: Fixed32,
         TRACE_ID trace_id = 9: TraceId,
         SPAN_ID span_id = 10: SpanId,

@@ -434,12 +434,12 @@ const fn step(message: Message, tag: u32) -> Step {
 const fn known(kind: Kind, wire: u32) -> Step {
     match (kind, wire) {
         (_, 3 | 4 | 6 | 7) => Step::Group,
-        (Kind::Varint | Kind::Varints, 0) => Step::Varint,
-        (Kind::Fixed64 | Kind::Fixed64s, 1) => Step::Fixed64,
+        (Kind::Varint(_) | Kind::Varints, 0) => Step::Varint,
+        (Kind::Fixed64(_) | Kind::Fixed64s(_), 1) => Step::Fixed64,
         (Kind::Fixed32, 5) => Step::Fixed32,
         (Kind::Varints, 2) => Step::PackedVarints,
-        (Kind::Fixed64s, 2) => Step::PackedFixed64s,
-        (Kind::Text, 2) => Step::Text,
+        (Kind::Fixed64s(_), 2) => Step::PackedFixed64s,
+        (Kind::Text | Kind::Texts, 2) => Step::Text,
         (Kind::Bytes, 2) => Step::Bytes,
         (Kind::TraceId, 2) => Step::TraceId,
         (Kind::SpanId, 2) => Step::SpanId,

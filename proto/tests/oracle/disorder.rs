@@ -26,7 +26,7 @@ pub(crate) fn disorder(message: Message, bytes: &[u8], level: u64, random: &mut 
                     out.bytes(field.number, &inner);
                 }
             }
-            (Some(Kind::Fixed64s), Payload::Len(packed)) if random.below(level) == 0 => {
+            (Some(Kind::Fixed64s(_)), Payload::Len(packed)) if random.below(level) == 0 => {
                 for chunk in packed.chunks_exact(8) {
                     out.fixed64(field.number, u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
                 }
@@ -76,12 +76,12 @@ fn empty(message: Message, random: &mut Random) -> Vec<u8> {
     let field = &fields[random.below(fields.len() as u64) as usize];
     let mut out = Writer::default();
     match field.kind {
-        Kind::Varint | Kind::Varints => out.uint(field.number, 0),
-        Kind::Fixed64 | Kind::Fixed64s => out.fixed64(field.number, 0),
+        Kind::Varint(_) | Kind::Varints => out.uint(field.number, 0),
+        Kind::Fixed64(_) | Kind::Fixed64s(_) => out.fixed64(field.number, 0),
         Kind::Fixed32 => out.fixed32(field.number, 0),
         Kind::TraceId => out.bytes(field.number, &[7; 16]),
         Kind::SpanId => out.bytes(field.number, &[7; 8]),
-        Kind::Text | Kind::Bytes | Kind::ParentId | Kind::One(_) | Kind::Many(_) => {
+        Kind::Text | Kind::Texts | Kind::Bytes | Kind::ParentId | Kind::One(_) | Kind::Many(_) => {
             out.bytes(field.number, &[])
         }
     }
