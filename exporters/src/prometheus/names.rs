@@ -30,7 +30,8 @@ pub fn family_name(
     if had_suffix {
         out.truncate(out.len() - suffix.len());
     }
-    if add_unit && !out.is_empty() {
+    // OpenMetrics 1.0: info and state sets have no unit.
+    if add_unit && !out.is_empty() && !matches!(kind, Kind::Info | Kind::StateSet) {
         let (main, per) = unit_words(unit);
         push_missing(out, "", main);
         push_missing(out, "per", per);

@@ -1,12 +1,17 @@
-//! The exporter from an OTLP batch to the page. Tests name the row of the conformance list they show.
+//! The exporter from an OTLP batch to the page. Tests begin with the row of the conformance list they show.
 
 mod checker;
+mod document;
+mod exemplars;
 mod hostile;
+mod labels;
+mod metadata;
 mod otlp;
 mod pages;
 mod served;
 mod state;
 mod streams;
+mod types;
 
 use std::sync::Arc;
 

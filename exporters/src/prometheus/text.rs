@@ -170,8 +170,11 @@ impl<'a> Writer<'a> {
         self.raw(name.as_bytes());
         self.raw(suffix.as_bytes());
         self.raw(b" ");
-        // Text 0.0.4 escapes backslash and line feed in HELP; OpenMetrics the quote too.
-        push_escaped(self.out, value, self.format == Format::OpenMetrics);
+        // No line of the page ends with a carriage return, so descriptions have none.
+        for part in value.split('\r') {
+            // Text 0.0.4 escapes backslash and line feed in HELP; OpenMetrics the quote too.
+            push_escaped(self.out, part, self.format == Format::OpenMetrics);
+        }
         self.raw(b"\n");
     }
 

@@ -25,8 +25,8 @@ pub(super) fn check(page: &str, format: Format) {
         Format::Text => page,
     };
     assert!(body.is_empty() || body.ends_with('\n'), "the last line ends");
-    for line in body.lines() {
-        assert!(!line.is_empty() && !line.contains('\r'), "{line:?}");
+    for line in body.split_terminator('\n') {
+        assert!(!line.is_empty() && !line.ends_with('\r'), "{line:?}");
         if let Some(metadata) = line.strip_prefix("# ") {
             let (keyword, rest) = metadata.split_once(' ').expect("a keyword");
             let (name, value) = rest.split_once(' ').expect("a name");

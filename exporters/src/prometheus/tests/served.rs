@@ -91,7 +91,7 @@ async fn until_it_is_opened_the_page_asks_to_come_back() {
 }
 
 #[tokio::test]
-async fn m_d1_m_c3_the_format_is_negotiated_and_named() {
+async fn m_d1_an_openmetrics_page_is_named_so() {
     let server = Server::open(Config::default()).await;
     let (head, body) =
         server.ask("GET /metrics", "Accept: application/openmetrics-text;q=0.9,*/*;q=0.1\r\n").await;
@@ -103,9 +103,31 @@ async fn m_d1_m_c3_the_format_is_negotiated_and_named() {
     assert!(
         page.contains("# TYPE own_things counter\n# HELP own_things Ours\nown_things_total{a=\"b\"} 7\n")
     );
+}
+
+#[tokio::test]
+async fn m_c2_nonsense_gets_text_0_0_4() {
+    let server = Server::open(Config::default()).await;
+    let long = format!("Accept: {}\r\n", "a/b;q=1,".repeat(1280));
+    for accept in
+        ["", "Accept:\r\n", "Accept: */*\r\n", "Accept: ;;;,,,q=\r\n", "Accept: \u{fffd}\r\n", &long]
+    {
+        let (head, body) = server.ask("GET /metrics", accept).await;
+        assert!(head.starts_with("http/1.1 200"), "{accept}: {head}");
+        assert!(
+            head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+            "{accept}: {head}"
+        );
+        checker::check(&String::from_utf8(body).unwrap(), Format::Text);
+    }
+}
+
+#[tokio::test]
+async fn m_c13_a_filter_of_names_is_ignored() {
+    let server = Server::open(Config::default()).await;
     let (head, body) = server.ask("GET /metrics?name[]=x", "").await;
-    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"));
-    checker::check(&String::from_utf8(body).unwrap(), Format::Text);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(String::from_utf8(body).unwrap().contains("own_things_total"));
 }
 
 #[tokio::test]
@@ -204,4 +226,24 @@ async fn the_drain_ends_the_server_also_with_an_idle_connection() {
     server.trigger.begin(Duration::from_secs(600));
     server.task.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn m_d9_a_page_that_cannot_be_finished_has_no_end() {
+    let mut server = Server::open(Config::default()).await;
+    let long = "x".repeat(1000);
+    let points = (0..20_000).map(|at| int(&[("at", &at.to_string()), ("long", &long)], 1)).collect();
+    server.fixture.put(Resource::default(), vec![gauge("many", "", points)]);
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; 4096];
+    stream.read_exact(&mut answer).await.unwrap();
+    server.trigger.begin(Duration::from_millis(50));
+    server.task.await.unwrap();
+    // Closed or reset: what came is no whole page.
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.len() < 20_000_000, "{} bytes", answer.len());
+    assert!(!answer.ends_with("0\r\n\r\n") && !answer.contains("# EOF"));
 }

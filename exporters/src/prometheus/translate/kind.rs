@@ -13,8 +13,13 @@ pub(super) fn kind_of(metric: MetricView<'_>, data: &Data<'_>) -> (Kind, Option<
     match data {
         Data::Gauge(_) => (gauge_kind(metric), Some(Temporality::Instant)),
         Data::Sum(sum) => {
-            let kind = if sum.monotonic() { Kind::Counter } else { Kind::Gauge };
-            (kind, temporality(sum.temporality()))
+            let temporality = temporality(sum.temporality());
+            let kind = match (sum.monotonic(), temporality) {
+                (true, _) => Kind::Counter,
+                (false, Some(Temporality::Cumulative)) => sum_kind(metric),
+                (false, _) => Kind::Gauge,
+            };
+            (kind, temporality)
         }
         Data::Histogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
         Data::ExponentialHistogram(histogram) => (Kind::Histogram, temporality(histogram.temporality())),
@@ -38,6 +43,14 @@ fn gauge_kind(metric: MetricView<'_>) -> Kind {
         Some("unknown") => Kind::Unknown,
         Some("info") => Kind::Info,
         Some("stateset") => Kind::StateSet,
+        _ => Kind::Gauge,
+    }
+}
+
+/// The Collector's Prometheus receiver makes sums that may fall of info and state sets.
+fn sum_kind(metric: MetricView<'_>) -> Kind {
+    match gauge_kind(metric) {
+        kind @ (Kind::Info | Kind::StateSet) => kind,
         _ => Kind::Gauge,
     }
 }
