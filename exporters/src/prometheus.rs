@@ -2,14 +2,14 @@
 //!
 //! - **In:** metric batches, through [`PrometheusTable`]; what the process says about itself, through
 //!   [`own::OwnFamilies`].
-//! - **Out:** the page, in text 0.0.4 or OpenMetrics 1.0.0, through [`Page`] and [`server::serve`].
+//! - **Out:** the page, in text 0.0.4, OpenMetrics 1.0.0 or protobuf, through [`Page`] and [`server::serve`].
 //! - **Guaranteed:** the page is valid, whatever was sent; memory is bounded; a scrape holds no lock for
 //!   longer than one chunk takes.
-//! - **Not here yet:** the protobuf format with native histograms, names in UTF-8.
+//! - **Not here yet:** names in UTF-8.
 //!
 //! The way of a point: [`translate`] gives it its name ([`names`]), its labels ([`labels`],
 //! [`pipelines::value_text`]), its stream ([`identity`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
-//! when [`page`], as [`negotiate`] found, answers a scrape on [`server`]. [`ingest`] joins the table to
+//! or [`protobuf`] when [`page`], as [`negotiate`] found, answers a scrape on [`server`]. [`ingest`] joins the table to
 //! the engine and saves it by way of [`state`].
 
 pub mod config;
@@ -21,6 +21,7 @@ pub mod names;
 pub mod negotiate;
 pub mod own;
 pub mod page;
+pub mod protobuf;
 pub mod render;
 pub mod series;
 pub mod server;

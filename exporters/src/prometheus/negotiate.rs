@@ -5,8 +5,7 @@
 //!   Negotiation*).
 //! - **Guaranteed:** nothing of the request is repeated in the answer. Only the first
 //!   [`CHOICES_MAX`] choices are looked at.
-//! - **Not here yet:** the protobuf format; who asks for it first gets the next one he accepts.
-//!   `escaping=` values other than `underscores` are answered with `underscores`, as the answer says.
+//! - **Not here yet:** `escaping=` values other than `underscores` are answered with `underscores`, as the answer says.
 
 use super::text::Format;
 
@@ -48,6 +47,12 @@ impl Choice<'_> {
     }
 
     fn format(&self) -> Option<Format> {
+        if self.is("application/vnd.google.protobuf") {
+            let delimited = self.parameter("encoding") == Some("delimited");
+            let families =
+                matches!(self.parameter("proto"), None | Some("io.prometheus.client.MetricFamily"));
+            return (delimited && families).then_some(Format::Protobuf);
+        }
         let version = self.parameter("version");
         if self.is("application/openmetrics-text") {
             // 0.0.1 is what Prometheus asked for before the standard; it is read as 1.0.0 would be.
@@ -117,10 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn m_c5_who_prefers_protobuf_gets_the_next_he_accepts() {
-        let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
-            encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1";
-        assert_eq!(format(accept), Format::OpenMetrics);
+    fn m_c5_who_prefers_protobuf_gets_it_delimited() {
+        let rest = "q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1";
+        for (parameters, expected) in [
+            ("proto=io.prometheus.client.MetricFamily;encoding=delimited", Format::Protobuf),
+            ("encoding=delimited", Format::Protobuf),
+            ("proto=io.prometheus.client.MetricFamily;encoding=text", Format::OpenMetrics),
+            ("proto=io.prometheus.client.MetricFamily", Format::OpenMetrics),
+            ("proto=something.Else;encoding=delimited", Format::OpenMetrics),
+        ] {
+            let accept = format!("application/vnd.google.protobuf;{parameters};{rest}");
+            assert_eq!(format(&accept), expected, "{accept}");
+        }
     }
 
     #[test]

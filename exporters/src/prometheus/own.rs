@@ -6,9 +6,12 @@
 
 use std::borrow::Cow;
 
+use proto::wire::Writer as Wire;
+
 use super::{
     names,
-    text::{Kind, Number, Writer, number::push_double, push_label},
+    protobuf::{self, histogram, metric},
+    text::{Head, Kind, Number, Writer, number::push_double, push_label},
 };
 
 /// Somebody who has something to show.
@@ -97,7 +100,7 @@ impl Family {
     /// Writes the family.
     pub(super) fn render(&self, writer: &mut Writer<'_>) {
         let Some(name) = self.base_name().filter(|_| !self.samples.is_empty()) else { return };
-        writer.header(name, self.kind, self.unit, &self.help);
+        writer.begin(&Head { name, kind: self.kind, unit: self.unit, help: &self.help }, false);
         let mut labels = Vec::new();
         for sample in &self.samples {
             labels.clear();
@@ -106,14 +109,34 @@ impl Family {
                 names::push_label_name(&mut valid, "", name);
                 push_label(&mut labels, &valid, value);
             }
-            sample.render(name, self.kind, &labels, writer);
+            match writer.message() {
+                Some(message) => message.series(&labels, |out| sample.encode(self.kind, out)),
+                None => sample.render(name, self.kind, &labels, writer),
+            }
         }
+        writer.end();
     }
 }
 
 // === impl Sample ===
 
 impl Sample {
+    fn encode(&self, kind: Kind, out: &mut Wire) -> bool {
+        match &self.value {
+            SampleValue::Number(number) => protobuf::push_number(out, kind, number.as_f64(), |_| {}),
+            SampleValue::Histogram { bounds, counts, sum } => out.message(metric::HISTOGRAM, |out| {
+                let mut below = 0_u64;
+                for (at, bound) in bounds.iter().chain(&[f64::INFINITY]).enumerate() {
+                    below = below.saturating_add(counts.get(at).copied().unwrap_or(0));
+                    protobuf::push_bucket(out, below, *bound, |_| {});
+                }
+                out.uint(histogram::COUNT, below);
+                out.double(histogram::SUM, *sum);
+            }),
+        }
+        true
+    }
+
     fn render(&self, name: &str, kind: Kind, labels: &[u8], writer: &mut Writer<'_>) {
         let name = name.as_bytes();
         match &self.value {

@@ -205,6 +205,11 @@ impl Page {
                 "Points whose le or quantile was renamed",
                 counts.renamed_labels.total(),
             ),
+            counter(
+                "points_without_native_form",
+                "Points of exponential histograms that the protobuf format leaves out: no sum, or a scale below -4",
+                counts.not_native.total(),
+            ),
             counter("dropped_exemplars", "Exemplars not shown", counts.dropped_exemplars.total()),
             counter("scrapes", "Pages served", self.served.total()),
         ]

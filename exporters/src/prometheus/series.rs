@@ -111,6 +111,8 @@ pub struct Counts {
     pub metadata_conflicts: Count,
     /// Points on which `le` or `quantile` was renamed.
     pub renamed_labels: Count,
+    /// Points of exponential histograms that the protobuf format leaves out.
+    pub not_native: Count,
     /// Exemplars that could not be shown or had no room.
     pub dropped_exemplars: Count,
     warnings: Count,

@@ -8,6 +8,7 @@ mod labels;
 mod metadata;
 mod otlp;
 mod pages;
+mod protobuf;
 mod served;
 mod state;
 mod streams;
@@ -63,13 +64,17 @@ impl Fixture {
     }
 
     fn page(&self, format: Format) -> String {
+        let page = String::from_utf8(self.bytes(format)).unwrap();
+        checker::check(&page, format);
+        page
+    }
+
+    fn bytes(&self, format: Format) -> Vec<u8> {
         let show = Show { now_ns: self.now_ns, ..self.show };
         let mut scrape = Scrape::new(Arc::clone(&self.table), Vec::new(), format, show);
         let mut out = Vec::new();
         while scrape.next_chunk(&mut out) {}
-        let page = String::from_utf8(out).unwrap();
-        checker::check(&page, format);
-        page
+        out
     }
 
     fn open_metrics(&self) -> String {

@@ -1,4 +1,5 @@
-//! The two text formats: Prometheus text 0.0.4 and OpenMetrics 1.0.0.
+//! The two text formats: Prometheus text 0.0.4 and OpenMetrics 1.0.0. Who writes a page holds a [`Writer`] in any
+//! case; for the third format it hands out the [`Message`] of [`super::protobuf`].
 //!
 //! - **In:** families (name, type, unit, help) and their samples, the labels already rendered.
 //! - **Out:** bytes appended to a buffer that the caller owns and reuses.
@@ -19,13 +20,17 @@ pub mod number;
 pub use number::Number;
 use number::{push_count, push_double, push_number, push_seconds};
 
-/// One of the text formats.
+use super::protobuf::Message;
+
+/// A format of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `text/plain; version=0.0.4`.
     Text,
     /// `application/openmetrics-text; version=1.0.0`.
     OpenMetrics,
+    /// `application/vnd.google.protobuf`, delimited `MetricFamily` messages.
+    Protobuf,
 }
 
 /// The type of a family, in OpenMetrics' words.
@@ -47,11 +52,26 @@ pub enum Kind {
     Unknown,
 }
 
+/// The metadata of a family.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// Without `_total` and `_info`.
+    pub name: &'a str,
+    /// Its type.
+    pub kind: Kind,
+    /// As the name ends with it.
+    pub unit: &'a str,
+    /// Description.
+    pub help: &'a str,
+}
+
 /// Appends lines of one format to a buffer.
 #[derive(Debug)]
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
     format: Format,
+    /// The family at hand, in the format that is not text.
+    message: Message,
 }
 
 /// What follows a sample's value in OpenMetrics: labels as rendered, value, time.
@@ -76,6 +96,10 @@ impl Format {
             Self::OpenMetrics => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
             }
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+                 escaping=underscores"
+            }
         }
     }
 }
@@ -87,13 +111,13 @@ impl Kind {
     pub fn word(self, format: Format) -> &'static str {
         match (self, format) {
             (Self::Counter, _) => "counter",
-            (Self::Gauge, _) | (Self::Info | Self::StateSet, Format::Text) => "gauge",
             (Self::Histogram, _) => "histogram",
             (Self::Summary, _) => "summary",
             (Self::Info, Format::OpenMetrics) => "info",
             (Self::StateSet, Format::OpenMetrics) => "stateset",
             (Self::Unknown, Format::OpenMetrics) => "unknown",
-            (Self::Unknown, Format::Text) => "untyped",
+            (Self::Gauge | Self::Info | Self::StateSet, _) => "gauge",
+            (Self::Unknown, _) => "untyped",
         }
     }
 
@@ -118,12 +142,22 @@ impl Kind {
     }
 }
 
+// === impl Head ===
+
+impl Head<'_> {
+    /// The unit, where the name ends with it, as OpenMetrics demands, and the type may have one.
+    pub fn shown_unit(&self) -> &str {
+        let takes_unit = !matches!(self.kind, Kind::Info | Kind::StateSet);
+        if takes_unit && ends_with_unit(self.name, self.unit) { self.unit } else { "" }
+    }
+}
+
 // === impl Writer ===
 
 impl<'a> Writer<'a> {
     /// A writer that appends to `out`.
     pub fn new(out: &'a mut Vec<u8>, format: Format) -> Self {
-        Self { out, format }
+        Self { out, format, message: Message::default() }
     }
 
     /// Which format it writes.
@@ -131,36 +165,54 @@ impl<'a> Writer<'a> {
         self.format
     }
 
-    /// Bytes in the buffer, those before this writer included.
+    /// Bytes in the buffer, those before this writer included, and of the family at hand.
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.out.len() + self.message.len()
     }
 
     /// Whether nothing is in the buffer.
     pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.len() == 0
     }
 
-    /// The metadata of a family. `name` has no `_total`. `UNIT` is written only where the name ends
-    /// with the unit, as OpenMetrics demands.
-    pub fn header(&mut self, name: &str, kind: Kind, unit: &str, help: &str) {
+    /// Begins a family, or goes on with one (`again`) that was begun in the chunk before.
+    pub fn begin(&mut self, head: &Head<'_>, again: bool) {
         match self.format {
-            Format::OpenMetrics => {
-                self.metadata("TYPE", name, "", kind.word(self.format));
-                if takes_unit(kind) && ends_with_unit(name, unit) {
-                    self.metadata("UNIT", name, "", unit);
-                }
-                if !help.is_empty() {
-                    self.metadata("HELP", name, "", help);
-                }
-            }
-            Format::Text => {
-                if !help.is_empty() {
-                    self.metadata("HELP", name, kind.suffix(), help);
-                }
-                self.metadata("TYPE", name, kind.suffix(), kind.word(self.format));
-            }
+            Format::Protobuf => self.message.begin(head),
+            Format::OpenMetrics | Format::Text if again => {}
+            Format::OpenMetrics => self.openmetrics_head(head),
+            Format::Text => self.text_head(head),
         }
+    }
+
+    /// Ends what [`begin`](Self::begin) began.
+    pub fn end(&mut self) {
+        if self.format == Format::Protobuf {
+            self.message.end(self.out);
+        }
+    }
+
+    /// Where the series of the family at hand go, if the format is not text.
+    pub fn message(&mut self) -> Option<&mut Message> {
+        (self.format == Format::Protobuf).then_some(&mut self.message)
+    }
+
+    fn openmetrics_head(&mut self, head: &Head<'_>) {
+        self.metadata("TYPE", head.name, "", head.kind.word(self.format));
+        let unit = head.shown_unit();
+        if !unit.is_empty() {
+            self.metadata("UNIT", head.name, "", unit);
+        }
+        if !head.help.is_empty() {
+            self.metadata("HELP", head.name, "", head.help);
+        }
+    }
+
+    fn text_head(&mut self, head: &Head<'_>) {
+        if !head.help.is_empty() {
+            self.metadata("HELP", head.name, head.kind.suffix(), head.help);
+        }
+        self.metadata("TYPE", head.name, head.kind.suffix(), head.kind.word(self.format));
     }
 
     fn metadata(&mut self, keyword: &str, name: &str, suffix: &str, value: &str) {
@@ -219,13 +271,13 @@ impl<'a> Writer<'a> {
         self.raw(b" ");
         match self.format {
             Format::OpenMetrics => push_seconds(self.out, time_ns),
-            Format::Text => push_count(self.out, time_ns / 1_000_000),
+            Format::Text | Format::Protobuf => push_count(self.out, time_ns / 1_000_000),
         }
     }
 
     /// The exemplar of a sample. Text 0.0.4 has none, so nothing is written there.
     pub fn exemplar(&mut self, exemplar: ExemplarText<'_>) {
-        if self.format == Format::Text {
+        if self.format != Format::OpenMetrics {
             return;
         }
         self.all(&[b" # {", exemplar.labels, b"} "]);
@@ -284,10 +336,6 @@ pub fn push_escaped(out: &mut Vec<u8>, text: &str, quotes: bool) {
         rest = &rest[at + 1..];
     }
     out.extend_from_slice(rest);
-}
-
-fn takes_unit(kind: Kind) -> bool {
-    !matches!(kind, Kind::Info | Kind::StateSet)
 }
 
 fn ends_with_unit(name: &str, unit: &str) -> bool {

@@ -8,7 +8,7 @@
 //!
 //! OpenTelemetry, *Prometheus and OpenMetrics Compatibility*, is the text behind it. Where it leaves a
 //! choice: delta sums and histograms are accumulated, a delta sum that may fall becomes a gauge,
-//! exponential histograms are shown with explicit buckets.
+//! exponential histograms are shown with explicit buckets in the text formats.
 
 mod kind;
 
@@ -408,6 +408,9 @@ impl Translator {
         let zero = (point.zero_count(), point.zero_threshold());
         let buckets =
             Exponential::new(point.scale(), zero, side(point.positive())?, side(point.negative())?)?;
+        if point.sum().is_none() || !buckets.is_native() {
+            target.table.counts.not_native.add(1);
+        }
         let reading = histogram::Reading::Exponential { buckets: &buckets, sum: point.sum() };
         put_histogram(target, family, &at, reading, point.exemplars(), &mut self.exemplars)
     }

@@ -17,7 +17,7 @@ use super::{
         summary::Summary,
     },
 };
-use crate::prometheus::text::{Kind, Writer};
+use crate::prometheus::text::{Head, Kind, Writer};
 
 /// A metric family of the page.
 #[derive(Debug)]
@@ -248,17 +248,16 @@ impl Reading {
         if inner.store.is_empty() {
             return true;
         }
-        if !self.headed {
-            writer.header(&family.name, family.kind, &family.unit, &family.help);
-            self.headed = true;
-        }
-        let names = (family.name.as_bytes(), family.kind.suffix().as_bytes());
-        let (range, writer) = ((self.place, self.end), (writer, bytes_max));
+        let head = Head { name: &family.name, kind: family.kind, unit: &family.unit, help: &family.help };
+        writer.begin(&head, self.headed);
+        self.headed = true;
+        let (name, range) = ((family.name.as_bytes(), family.kind), (self.place, self.end));
         self.place = match &inner.store {
-            Store::Singles(shelf) => shelf.render(range, names, show, writer),
-            Store::Histograms(shelf) => shelf.render(range, names, show, writer),
-            Store::Summaries(shelf) => shelf.render(range, names, show, writer),
+            Store::Singles(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
+            Store::Histograms(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
+            Store::Summaries(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
         };
+        writer.end();
         self.place == self.end
     }
 }

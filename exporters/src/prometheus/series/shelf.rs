@@ -19,7 +19,7 @@ use super::{
 };
 use crate::prometheus::{
     state::{Reader, put_varint},
-    text::Writer,
+    text::{Kind, Writer},
 };
 
 /// Series of one kind.
@@ -126,7 +126,7 @@ impl<V: Value> Shelf<V> {
     pub fn render(
         &self,
         (place, end): (u32, u32),
-        (name, suffix): (&[u8], &[u8]),
+        (name, kind): (&[u8], Kind),
         show: &Show,
         (writer, bytes_max): (&mut Writer<'_>, usize),
     ) -> u32 {
@@ -136,8 +136,8 @@ impl<V: Value> Shelf<V> {
             }
             let Some(row) = self.row(place) else { continue };
             let (start_ns, time_ns) = (row.start_ns, row.time_ns);
-            let line = Line { name, suffix, labels: &row.labels, start_ns, time_ns, show };
-            row.value.render(&line, writer);
+            let line = Line { name, kind, labels: &row.labels, start_ns, time_ns, show };
+            line.write(&row.value, writer);
         }
         end
     }

@@ -9,8 +9,9 @@ use std::{
 use super::{Dropped, usage::Usage};
 use crate::prometheus::{
     exemplar::ALLOCATION,
+    protobuf,
     state::{Reader, put_bytes, put_varint},
-    text::{Kind, Writer},
+    text::{Head, Kind, Writer},
 };
 
 /// Resources by what identifies them.
@@ -73,18 +74,20 @@ impl Targets {
         let targets = self.lock();
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut range = targets.range::<[u8], _>((start, Bound::Unbounded)).peekable();
-        if after.is_none() && range.peek().is_some() {
-            writer.header("target", Kind::Info, "", "Target metadata");
+        if range.peek().is_some() {
+            let head = Head { name: "target", kind: Kind::Info, unit: "", help: "Target metadata" };
+            writer.begin(&head, after.is_some());
         }
+        let mut last = None;
         while let Some((identity, target)) = range.next() {
-            writer.sample(b"target", b"_info", &target.labels, None);
-            writer.count(1);
-            writer.end_line();
+            target.render(writer);
             if writer.len() >= bytes_max && range.peek().is_some() {
-                return Some(identity.clone());
+                last = Some(identity.clone());
+                break;
             }
         }
-        None
+        writer.end();
+        last
     }
 
     /// Forgets what has not been heard of since `before_ns`.
@@ -136,6 +139,18 @@ impl Targets {
 // === impl Target ===
 
 impl Target {
+    fn render(&self, writer: &mut Writer<'_>) {
+        if let Some(message) = writer.message() {
+            return message.series(&self.labels, |out| {
+                protobuf::push_number(out, Kind::Info, 1.0, |_| {});
+                true
+            });
+        }
+        writer.sample(b"target", b"_info", &self.labels, None);
+        writer.count(1);
+        writer.end_line();
+    }
+
     fn bytes(&self, identity: &[u8]) -> usize {
         size_of::<Self>() + identity.len() + self.labels.len() + 3 * ALLOCATION
     }

@@ -8,11 +8,14 @@ pub mod histogram;
 pub mod number;
 pub mod summary;
 
+use proto::wire::Writer as Wire;
+
 use super::{Dropped, family::Store, shelf::Shelf};
 use crate::prometheus::{
     exemplar::Exemplar,
+    protobuf::{self, metric},
     state::Reader,
-    text::{Format, Writer},
+    text::{Format, Kind, Writer},
 };
 
 /// How a point's value relates to the one before it.
@@ -73,6 +76,9 @@ pub trait Value: Sized + Send + 'static {
     /// Writes its lines.
     fn render(&self, line: &Line<'_>, writer: &mut Writer<'_>);
 
+    /// Writes its fields of a protobuf `Metric`. The answer is whether that format can show it.
+    fn encode(&self, line: &Line<'_>, out: &mut Wire) -> bool;
+
     /// Drops exemplars whose time has passed.
     fn forget_exemplars(&mut self, now_ns: u64, retention_ns: u64);
 
@@ -88,8 +94,8 @@ pub trait Value: Sized + Send + 'static {
 pub struct Line<'a> {
     /// The family's name.
     pub name: &'a [u8],
-    /// What follows the name on the line of a single sample: `_total`, `_info` or nothing.
-    pub suffix: &'a [u8],
+    /// The family's type.
+    pub kind: Kind,
     /// The rendered labels.
     pub labels: &'a [u8],
     /// When the series began; zero if unknown.
@@ -116,14 +122,43 @@ pub struct Show {
 // === impl Line ===
 
 impl Line<'_> {
+    /// Writes a series in the format of the page.
+    pub fn write<V: Value>(&self, value: &V, writer: &mut Writer<'_>) {
+        let Some(message) = writer.message() else { return value.render(self, writer) };
+        message.series(self.labels, |out| {
+            let shown = value.encode(self, out);
+            if self.show.timestamps && self.time_ns > 0 {
+                out.uint(metric::TIMESTAMP, self.time_ns / 1_000_000);
+            }
+            shown
+        });
+    }
+
+    /// Whether the page shows an exemplar still.
+    pub fn shows(&self, exemplar: &Exemplar) -> bool {
+        !exemplar.expired(self.show.now_ns, self.show.exemplar_retention_ns)
+    }
+
+    /// Writes an exemplar in protobuf, if there is one to show.
+    pub fn encode_exemplar(&self, out: &mut Wire, number: u32, exemplar: Option<&Exemplar>) {
+        if let Some(exemplar) = exemplar.filter(|exemplar| self.shows(exemplar)) {
+            protobuf::push_exemplar(out, number, exemplar);
+        }
+    }
+
+    /// Writes in protobuf when the series began, if that is known.
+    pub fn encode_created(&self, out: &mut Wire, number: u32) {
+        if self.start_ns > 0 {
+            protobuf::push_time(out, number, self.start_ns);
+        }
+    }
+
     /// Ends a line: time, exemplar, line feed.
     pub fn end(&self, writer: &mut Writer<'_>, exemplar: Option<&Exemplar>) {
         if self.show.timestamps && self.time_ns > 0 {
             writer.timestamp(self.time_ns);
         }
-        if let Some(exemplar) = exemplar
-            && !exemplar.expired(self.show.now_ns, self.show.exemplar_retention_ns)
-        {
+        if let Some(exemplar) = exemplar.filter(|exemplar| self.shows(exemplar)) {
             writer.exemplar(exemplar.text());
         }
         writer.end_line();

@@ -23,6 +23,7 @@ pub(super) fn check(page: &str, format: Format) {
     let body = match format {
         Format::OpenMetrics => page.strip_suffix("# EOF\n").expect("the page ends with # EOF"),
         Format::Text => page,
+        Format::Protobuf => panic!("protobuf is no text"),
     };
     assert!(body.is_empty() || body.ends_with('\n'), "the last line ends");
     for line in body.split_terminator('\n') {

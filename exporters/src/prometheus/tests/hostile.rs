@@ -94,6 +94,7 @@ proptest! {
             fixture.input.tick(now);
         }
         fixture.page(Format::Text);
+        fixture.families();
         let page = fixture.page(Format::OpenMetrics);
         let mut state = Vec::new();
         fixture.input.save(&mut state);

@@ -123,6 +123,30 @@ async fn m_c2_nonsense_gets_text_0_0_4() {
 }
 
 #[tokio::test]
+async fn m_c5_protobuf_is_a_stream_of_delimited_families() {
+    let mut server = Server::open(Config::default()).await;
+    server.fixture.put(Resource::default(), vec![gauge("temperature", "Cel", vec![double(&[], 21.5)])]);
+    let accept = "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+        encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1\r\n";
+    let (head, body) = server.ask("GET /metrics", accept).await;
+    assert!(
+        head.contains(
+            "content-type: application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily; \
+             encoding=delimited"
+        ),
+        "{head}"
+    );
+    let families = protobuf::decode(&body);
+    let named = |name: &str| families.iter().find(|family| family.name == name).unwrap();
+    assert_eq!(named("temperature_celsius").unit, "celsius");
+    assert_eq!(named("own_things_total").metric[0].counter.as_ref().unwrap().value, 7.0);
+    let (_, packed) = server.ask("GET /metrics", &format!("{accept}Accept-Encoding: gzip\r\n")).await;
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(protobuf::decode(&unpacked).len(), families.len());
+}
+
+#[tokio::test]
 async fn m_c13_a_filter_of_names_is_ignored() {
     let server = Server::open(Config::default()).await;
     let (head, body) = server.ask("GET /metrics?name[]=x", "").await;

@@ -1,7 +1,8 @@
 //! Histograms: explicit buckets as they are, exponential ones shown as explicit ones.
 //!
 //! - **In:** counts per bucket (not cumulative, as OTLP has them), or [`exponential::Exponential`].
-//! - **Out:** `_bucket` lines that add up, `_sum`, `_count`.
+//! - **Out:** `_bucket` lines that add up, `_sum`, `_count`. In protobuf exponential ones are native histograms, with
+//!   the explicit buckets beside them for who does not read native ones.
 //! - **Guaranteed:** the `+Inf` bucket equals `_count`; an exemplar stands on the bucket that its value
 //!   lies in. In OpenMetrics `_sum` is left out where it may fall (negative buckets), and `_count` with it
 //!   (OpenMetrics 1.0, *Histogram*).
@@ -10,10 +11,13 @@ pub mod exponential;
 
 use std::sync::Arc;
 
+use proto::wire::Writer as Wire;
+
 use self::exponential::Exponential;
 use super::{Dropped, Line, Shelf, Store, Value};
 use crate::prometheus::{
     exemplar::{ALLOCATION, Exemplar, keep_newer},
+    protobuf::{self, bucket, histogram, metric},
     state::{Reader, put_double, put_exemplar, put_varint},
     text::{ExemplarText, Format, Writer, number::push_double},
 };
@@ -138,14 +142,47 @@ impl Histogram {
             push_double(&mut spelled, upper);
             writer.sample(line.name, b"_bucket", line.labels, Some(("le", &spelled)));
             writer.count(below);
-            let within = |exemplar: &&Exemplar| {
-                let value = exemplar.value.as_f64();
-                value > lower && value <= upper
-            };
-            let kept = self.exemplars.iter().filter_map(Option::as_deref).filter(within);
-            line.end(writer, kept.max_by_key(|exemplar| exemplar.time_ns));
+            line.end(writer, self.newest_within(lower, upper));
             lower = upper;
         });
+    }
+
+    fn encode_explicit(&self, bounds: &Bounds, counts: &[u64], line: &Line<'_>, out: &mut Wire) {
+        let mut below = 0_u64;
+        let uppers = bounds.values.iter().chain(&[f64::INFINITY]);
+        for (at, (count, upper)) in counts.iter().zip(uppers).enumerate() {
+            below = below.saturating_add(*count);
+            let exemplar = self.exemplars.get(at).and_then(Option::as_deref);
+            protobuf::push_bucket(out, below, *upper, |out| {
+                line.encode_exemplar(out, bucket::EXEMPLAR, exemplar);
+            });
+        }
+    }
+
+    /// Native buckets, then the explicit ones for who reads only those. Exemplars stand in one list
+    /// (`metrics.proto`, *Histogram*).
+    fn encode_exponential(&self, buckets: &Exponential, line: &Line<'_>, out: &mut Wire) {
+        buckets.encode(out);
+        for exemplar in self.exemplars.iter().filter_map(Option::as_deref) {
+            line.encode_exemplar(out, histogram::EXEMPLARS, Some(exemplar));
+        }
+        let mut lower = f64::NEG_INFINITY;
+        buckets.cumulative(|upper, below| {
+            protobuf::push_bucket(out, below, upper, |out| {
+                line.encode_exemplar(out, bucket::EXEMPLAR, self.newest_within(lower, upper));
+            });
+            lower = upper;
+        });
+    }
+
+    /// The newest exemplar above one bound and up to another.
+    fn newest_within(&self, lower: f64, upper: f64) -> Option<&Exemplar> {
+        let within = |exemplar: &&Exemplar| {
+            let value = exemplar.value.as_f64();
+            value > lower && value <= upper
+        };
+        let kept = self.exemplars.iter().filter_map(Option::as_deref).filter(within);
+        kept.max_by_key(|exemplar| exemplar.time_ns)
     }
 }
 
@@ -270,18 +307,39 @@ impl Value for Histogram {
         }
         let complete = self.sum_grows();
         if let Some(sum) = self.sum
-            && (complete || writer.format() == Format::Text)
+            && (complete || writer.format() != Format::OpenMetrics)
         {
             writer.sample(line.name, b"_sum", line.labels, None);
             writer.double(sum);
             line.end(writer, None);
         }
-        if complete || writer.format() == Format::Text {
+        if complete || writer.format() != Format::OpenMetrics {
             writer.sample(line.name, b"_count", line.labels, None);
             writer.count(self.count());
             line.end(writer, None);
         }
         line.created(writer);
+    }
+
+    fn encode(&self, line: &Line<'_>, out: &mut Wire) -> bool {
+        let native = match &self.buckets {
+            Buckets::Explicit { .. } => true,
+            Buckets::Exponential(buckets) => self.sum.is_some() && buckets.is_native(),
+        };
+        if !native {
+            return false;
+        }
+        out.message(metric::HISTOGRAM, |out| {
+            out.uint(histogram::COUNT, self.count());
+            // The format has no way to say that there is no sum, and zero would be one.
+            out.double(histogram::SUM, self.sum.unwrap_or(f64::NAN));
+            match &self.buckets {
+                Buckets::Explicit { bounds, counts } => self.encode_explicit(bounds, counts, line, out),
+                Buckets::Exponential(buckets) => self.encode_exponential(buckets, line, out),
+            }
+            line.encode_created(out, histogram::CREATED);
+        });
+        true
     }
 
     fn forget_exemplars(&mut self, now_ns: u64, retention_ns: u64) {

@@ -1,8 +1,11 @@
 //! One number: counters, gauges, and what looks like them.
 
+use proto::wire::Writer as Wire;
+
 use super::{Dropped, Line, Shelf, Store, Value};
 use crate::prometheus::{
     exemplar::{Exemplar, keep_newer},
+    protobuf::{self, counter},
     state::{Reader, put_bytes, put_exemplar, put_number},
     text::{ExemplarText, Number, Writer},
 };
@@ -110,12 +113,20 @@ impl Value for Single {
     }
 
     fn render(&self, line: &Line<'_>, writer: &mut Writer<'_>) {
-        writer.sample(line.name, line.suffix, line.labels, None);
+        writer.sample(line.name, line.kind.suffix().as_bytes(), line.labels, None);
         writer.number(self.number());
         line.end(writer, self.exemplar.as_deref());
         if self.monotonic {
             line.created(writer);
         }
+    }
+
+    fn encode(&self, line: &Line<'_>, out: &mut Wire) -> bool {
+        protobuf::push_number(out, line.kind, self.number().as_f64(), |out| {
+            line.encode_exemplar(out, counter::EXEMPLAR, self.exemplar.as_deref());
+            line.encode_created(out, counter::CREATED);
+        });
+        true
     }
 
     fn forget_exemplars(&mut self, now_ns: u64, retention_ns: u64) {

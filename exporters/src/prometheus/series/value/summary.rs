@@ -1,7 +1,10 @@
 //! Summaries: quantiles that the sender computed.
 
+use proto::wire::Writer as Wire;
+
 use super::{Dropped, Line, Shelf, Store, Value};
 use crate::prometheus::{
+    protobuf::{metric, summary},
     state::{Reader, put_double, put_varint},
     text::{Writer, number::push_double},
 };
@@ -100,6 +103,21 @@ impl Value for Summary {
         writer.count(self.count);
         line.end(writer, None);
         line.created(writer);
+    }
+
+    fn encode(&self, line: &Line<'_>, out: &mut Wire) -> bool {
+        out.message(metric::SUMMARY, |out| {
+            out.uint(summary::COUNT, self.count);
+            out.double(summary::SUM, self.sum);
+            for &(quantile, value) in &self.quantiles {
+                out.message(summary::QUANTILE, |out| {
+                    out.double(summary::RANK, quantile);
+                    out.double(summary::VALUE, value);
+                });
+            }
+            line.encode_created(out, summary::CREATED);
+        });
+        true
     }
 
     fn forget_exemplars(&mut self, _now_ns: u64, _retention_ns: u64) {}

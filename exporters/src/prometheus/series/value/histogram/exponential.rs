@@ -1,12 +1,19 @@
-//! Exponential histograms: kept as they are, shown as explicit buckets.
+//! Exponential histograms: kept as they are, shown as explicit buckets, or as native ones in protobuf.
 //!
 //! - **In:** scale, zero bucket, positive and negative buckets.
 //! - **Out:** at most [`SHOWN_MAX`] upper bounds with cumulative counts. The bounds of a lower scale are
 //!   a subset of those of a higher one, so a histogram that widens loses lines but moves none.
 //! - **Guaranteed:** two of them can always be added: the finer is brought to the scale of the coarser.
-//! - **Not here:** Prometheus' native form, which only its protobuf format has.
+//!
+//! A native bucket is named by its upper bound, ours by its lower one: its index is larger by one. Empty buckets are
+//! left out between spans; each count is written as the difference to the one before (Prometheus, *Native Histograms*).
+
+use std::ops::Range;
+
+use proto::wire::Writer as Wire;
 
 use crate::prometheus::{
+    protobuf::{histogram, zigzag},
     series::Dropped,
     state::{Reader, put_double, put_varint},
 };
@@ -61,6 +68,23 @@ impl Exponential {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         size_of::<Self>() + (self.positive.counts.capacity() + self.negative.counts.capacity()) * 8
+    }
+
+    /// Whether Prometheus has native buckets for it: none are as coarse as those of a scale below -4.
+    pub fn is_native(&self) -> bool {
+        self.scale >= *SCHEMAS.start() && i64::try_from(self.count()).is_ok()
+    }
+
+    /// Writes the native buckets into a protobuf `Histogram`. Those finer than Prometheus knows are joined.
+    pub fn encode(&self, out: &mut Wire) {
+        let schema = self.scale.min(*SCHEMAS.end());
+        let by = (self.scale - schema).unsigned_abs();
+        out.sint32(histogram::SCHEMA, schema);
+        let threshold = if self.zero_threshold > 0.0 { self.zero_threshold } else { ZERO_THRESHOLD };
+        out.double(histogram::ZERO_THRESHOLD, threshold);
+        out.uint(histogram::ZERO_COUNT, self.zero_count);
+        self.negative.encode(by, histogram::NEGATIVE_SPAN, out);
+        self.positive.encode(by, histogram::POSITIVE_SPAN, out);
     }
 
     /// Adds the observations of another.
@@ -250,6 +274,57 @@ impl Side {
         }
     }
 
+    /// Writes spans with this number and, with the next one, what is in them.
+    fn encode(&self, by: u32, spans: u32, out: &mut Wire) {
+        let mut end_before = 0;
+        for span in self.spans(by) {
+            out.message(spans, |out| {
+                // Indexes are far from the ends of their type.
+                out.sint32(histogram::OFFSET, (span.start - end_before) as i32);
+                out.uint(histogram::LENGTH, (span.end - span.start) as u64);
+            });
+            end_before = span.end;
+        }
+        if !self.counts.is_empty() {
+            out.message(spans + 1, |out| {
+                let mut before = 0;
+                for at in self.spans(by).flatten() {
+                    let count = self.count_of(at - 1, by) as i64;
+                    out.varint(zigzag(count - before));
+                    before = count;
+                }
+            });
+        }
+    }
+
+    /// Runs of native buckets, by their native indexes, once 2^by of ours are joined to one. A single empty bucket is
+    /// cheaper within a span than between two.
+    fn spans(&self, by: u32) -> impl Iterator<Item = Range<i64>> {
+        let mut filled =
+            self.joined(by).filter(move |at| self.count_of(*at, by) > 0).map(|at| at + 1).peekable();
+        std::iter::from_fn(move || {
+            let start = filled.next()?;
+            let mut end = start + 1;
+            while let Some(at) = filled.next_if(|at| at - end <= 1) {
+                end = at + 1;
+            }
+            Some(start..end)
+        })
+    }
+
+    /// The indexes that ours have once 2^by are joined to one.
+    fn joined(&self, by: u32) -> Range<i64> {
+        if self.counts.is_empty() { 0..0 } else { i64::from(self.offset) >> by..((self.end() - 1) >> by) + 1 }
+    }
+
+    /// What is in one bucket once 2^by are joined to one.
+    fn count_of(&self, at: i64, by: u32) -> u64 {
+        let place = |at: i64| {
+            usize::try_from((at << by) - i64::from(self.offset)).unwrap_or(0).min(self.counts.len())
+        };
+        self.counts[place(at)..place(at + 1)].iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
     fn subtract(&mut self, other: &Self) -> Option<()> {
         for (at, less) in other.counts.iter().enumerate() {
             let at = i64::from(other.offset) + at as i64 - i64::from(self.offset);
@@ -271,6 +346,12 @@ pub const SHOWN_MAX: usize = 64;
 
 /// Buckets kept of one sign, at most, as SDKs do by default.
 pub const SIDE_MAX: usize = 160;
+
+/// The scales of Prometheus' native histograms.
+const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
+
+/// How far the zero bucket reaches where the sender does not say.
+const ZERO_THRESHOLD: f64 = 1e-128;
 
 /// Scales that make sense for numbers of 64 bits (OpenTelemetry, *Base2 Exponential Bucket Histogram
 /// Aggregation*), and somewhat below so that everything can be joined.
@@ -307,6 +388,34 @@ mod tests {
                 inf 40
             "#]],
         );
+    }
+
+    /// The spans as offset and length, and the differences between counts.
+    fn native(side: &Side, by: u32) -> (Vec<(i64, i64)>, Vec<i64>) {
+        let mut end = 0;
+        let spans = side.spans(by).map(|span| {
+            let offset = span.start - end;
+            end = span.end;
+            (offset, span.end - span.start)
+        });
+        let counts = side.spans(by).flatten().map(|at| side.count_of(at - 1, by) as i64);
+        let spans = spans.collect();
+        (spans, counts.scan(0, |before, count| Some(count - std::mem::replace(before, count))).collect())
+    }
+
+    #[test]
+    fn p_t8_buckets_become_spans_and_differences() {
+        let worked = side(3, &[10, 0, 0, 20, 5, 2]);
+        assert_eq!(native(&worked, 0), (vec![(4, 1), (2, 3)], vec![10, 10, -15, -3]));
+    }
+
+    #[test]
+    fn p_t7_finer_buckets_are_joined_and_single_gaps_filled() {
+        // Of -3..=4 by two: -2 (10, of -3 alone), -1 (1), 0 (0), 1 (2 + 3), 2 (4).
+        let fine = side(-3, &[10, 1, 0, 0, 0, 2, 3, 4]);
+        assert_eq!(native(&fine, 1), (vec![(-1, 5)], vec![10, -9, -1, 5, -1]));
+        assert_eq!(native(&fine, 31), (vec![(0, 2)], vec![11, -2]));
+        assert_eq!(native(&Side::default(), 3), (vec![], vec![]));
     }
 
     #[test]
