@@ -3,6 +3,7 @@
 //! **Guaranteed:** the same arguments give the same bytes.
 
 pub mod bodies;
+pub mod generated;
 pub mod sample;
 
 /// A small generator of pseudo-random numbers (splitmix64), so that a seed is all a test must print.

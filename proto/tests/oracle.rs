@@ -1,6 +1,8 @@
 //! prost's types are the oracle: the gate accepts what prost accepts, and views show what prost
 //! decodes, for fields packed and unpacked, shuffled, repeated, unknown and empty.
 //!
+//! And OTLP/JSON: what we write, `opentelemetry-proto` reads, and we both read the same from documents.
+//!
 //! On purpose we refuse more: groups, and values nested deeper than 32. Items with wrong ids are cut
 //! out, which is no refusal.
 
@@ -8,6 +10,8 @@
 mod decoded;
 #[path = "oracle/disorder.rs"]
 mod disorder;
+#[path = "oracle/json.rs"]
+mod json;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::{
