@@ -2,7 +2,8 @@
 //!
 //! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`],
 //! [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
-//! the process, within bounds.
+//! the process, within bounds; [`auth`] says who we are to others, and who they are to us, with [`secret`] texts and
+//! files that are [`watched`].
 //!
 //! **Not here:** which pipeline ends in which exporter, and YAML.
 
@@ -11,11 +12,16 @@ use pipelines::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use auth::Authenticators;
+
+pub mod auth;
 pub mod debug;
 pub mod delivery;
 pub mod otlp_grpc;
 pub mod prometheus;
 pub mod seats;
+pub mod secret;
+pub mod watched;
 
 /// One exporter as the user wrote it: every kind there is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -143,13 +149,19 @@ impl Config {
     }
 
     /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own. `hints` are those of a
-    /// `batch` processor in the pipeline.
+    /// `batch` processor in the pipeline, `authenticators` those that `auth` may name.
     ///
     /// # Errors
-    /// What [`check`](Self::check) would have found, or a certificate that cannot be read.
-    pub fn build(&self, id: &ComponentId, seed: u64, hints: Option<Hints>) -> Result<Built, ConfigError> {
+    /// What [`check`](Self::check) would have found, or a certificate or a file of secrets that cannot be read.
+    pub fn build(
+        &self,
+        id: &ComponentId,
+        seed: u64,
+        hints: Option<Hints>,
+        authenticators: &Authenticators,
+    ) -> Result<Built, ConfigError> {
         Ok(match self {
-            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed, hints)?)),
+            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed, hints, authenticators)?)),
             Self::Debug(config) => Built::Push(Box::new(config.build(id))),
             Self::Prometheus(config) => Built::Table(config.clone()),
         })

@@ -23,9 +23,12 @@ use proto::{
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap};
 
-use crate::delivery::{
-    self, Answer, Delivery, Destination, Refused,
-    retry::{self, Action},
+use crate::{
+    auth::{Authenticators, Credentials},
+    delivery::{
+        self, Answer, Delivery, Destination, Refused,
+        retry::{self, Action},
+    },
 };
 
 mod channel;
@@ -34,7 +37,7 @@ mod config;
 mod connections;
 mod resolver;
 
-pub use config::{Balancer, Compression, Config, Keepalive, Secret, Tls};
+pub use config::{Balancer, Compression, Config, Keepalive, Tls};
 
 use channel::{Guarded, Way};
 use codec::BytesCodec;
@@ -53,6 +56,7 @@ pub struct OtlpGrpc {
 pub struct Connection {
     target: Target,
     metadata: MetadataMap,
+    credentials: Option<Arc<Credentials>>,
     compression: Option<CompressionEncoding>,
     timeout: Duration,
 }
@@ -63,6 +67,7 @@ pub struct Client {
     connections: Arc<Connections>,
     origin: Uri,
     metadata: MetadataMap,
+    credentials: Option<Arc<Credentials>>,
     compression: Option<CompressionEncoding>,
     timeout: Duration,
 }
@@ -83,9 +88,15 @@ impl Config {
     ///
     /// # Errors
     /// A certificate cannot be read, or [`Config::check`] would have complained.
-    pub fn build(&self, seed: u64, hints: Option<Hints>) -> Result<OtlpGrpc, ConfigError> {
+    pub fn build(
+        &self,
+        seed: u64,
+        hints: Option<Hints>,
+        authenticators: &Authenticators,
+    ) -> Result<OtlpGrpc, ConfigError> {
         let delivery = self.sending_queue.settings(&self.retry_on_failure, seed, hints);
-        Ok(OtlpGrpc { connection: Connection::new(self)?, delivery })
+        let credentials = Credentials::find(self.auth.as_ref(), authenticators)?;
+        Ok(OtlpGrpc { connection: Connection::new(self)?.with_credentials(credentials), delivery })
     }
 }
 
@@ -108,9 +119,16 @@ impl Connection {
         Ok(Self {
             target: config.target()?,
             metadata: config.metadata()?,
+            credentials: None,
             compression: config.compression.encoding(),
             timeout: config.timeout.0,
         })
+    }
+
+    /// The same, saying who we are with each request.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Option<Credentials>) -> Self {
+        Self { credentials: credentials.map(Arc::new), ..self }
     }
 
     /// A client that connects on its first request. To be called inside the runtime.
@@ -119,10 +137,10 @@ impl Connection {
     }
 
     fn open_with(self, resolver: Box<dyn Resolver>) -> Client {
-        let Self { target, metadata, compression, timeout } = self;
+        let Self { target, metadata, credentials, compression, timeout } = self;
         let origin = target.endpoint.uri().clone();
         let connections = Arc::new(Connections::new(target, resolver));
-        Client { connections, origin, metadata, compression, timeout }
+        Client { connections, origin, metadata, credentials, compression, timeout }
     }
 }
 
@@ -186,7 +204,7 @@ impl Client {
         grpc.ready().await.map_err(|status| (Voice::Destination, status))?;
         let codec = BytesCodec { request_bytes: message.len() };
         let mut request = Request::new(tokio_stream::once(message));
-        *request.metadata_mut() = self.metadata.clone();
+        *request.metadata_mut() = self.metadata();
         request.set_timeout(self.timeout);
         let answer = grpc.streaming(request, path(signal), codec).await;
         let mut answer = answer.map_err(|status| (Voice::Destination, status))?.into_inner();
@@ -195,6 +213,14 @@ impl Client {
         let message = answer.message().await.map_err(unreadable)?.unwrap_or_default();
         answer.trailers().await.map_err(unreadable)?;
         Ok(message)
+    }
+
+    /// The metadata of the next request.
+    fn metadata(&self) -> MetadataMap {
+        let Some(credentials) = &self.credentials else { return self.metadata.clone() };
+        let mut headers = self.metadata.clone().into_headers();
+        credentials.apply(&mut headers);
+        MetadataMap::from_headers(headers)
     }
 }
 

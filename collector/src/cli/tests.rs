@@ -255,6 +255,8 @@ fn the_components_are_listed() {
             extensions:
               health_check             beta
               file_storage             beta
+              bearertokenauth          beta
+              basicauth                beta
             ---
         "#]],
     );

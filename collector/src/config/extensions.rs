@@ -1,12 +1,26 @@
-//! The extensions: `health_check` and `file_storage`, with the OpenTelemetry Collector's keys.
+//! The extensions with the OpenTelemetry Collector's keys: `health_check`, `file_storage`, and those that know who
+//! somebody is, `bearertokenauth` and `basicauth`.
 //!
-//! **Not here:** what they do; the journal and the health endpoints belong to the wiring.
+//! **Not here:** what they do. The journal and the health endpoints belong to the wiring, and `exporters::auth` has the
+//! keys of the last two.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use pipelines::config::{ConfigError, IgnoredAny};
+use exporters::auth::{self, Authenticator, Authenticators, Reference, Side};
+use pipelines::{
+    component::ComponentId,
+    config::{ConfigError, IgnoredAny},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    diagnostic::Diagnostic,
+    names::Class,
+    path::{Found, join},
+    sections::Assembly,
+    tree::{Node, Value},
+};
 
 /// An extension's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,6 +30,8 @@ pub enum Config {
     HealthCheck(HealthCheck),
     /// `file_storage`
     FileStorage(FileStorage),
+    /// `bearertokenauth` or `basicauth`
+    Authenticator(Authenticator),
 }
 
 /// `health_check:` answers on a port of its own whether the collector works.
@@ -105,7 +121,7 @@ pub struct FileStorage {
 }
 
 /// The kinds of extensions.
-pub const KINDS: &[&str] = &["health_check", "file_storage"];
+pub const KINDS: &[&str] = &["health_check", "file_storage", "bearertokenauth", "basicauth"];
 
 /// Reads the configuration of one extension.
 ///
@@ -115,6 +131,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Re
     match kind {
         "health_check" => HealthCheck::deserialize(deserializer).map(Config::HealthCheck),
         "file_storage" => FileStorage::deserialize(deserializer).map(Config::FileStorage),
+        _ if auth::KINDS.contains(&kind) => auth::deserialize(kind, deserializer).map(Config::Authenticator),
         _ => Err(serde::de::Error::custom(format!("`{kind}` is not an extension"))),
     }
 }
@@ -127,6 +144,7 @@ impl Config {
         match self {
             Self::HealthCheck(health_check) => health_check.check(),
             Self::FileStorage(_) => Vec::new(),
+            Self::Authenticator(authenticator) => authenticator.check(),
         }
     }
 
@@ -138,6 +156,71 @@ impl Config {
                 vec![ConfigError::new("fsync", message)]
             }
             Self::HealthCheck(_) | Self::FileStorage(_) => Vec::new(),
+            Self::Authenticator(authenticator) => authenticator.without_effect(),
+        }
+    }
+}
+
+// === impl Config (the whole) ===
+
+impl super::Config {
+    /// The extensions that know who somebody is, as far as they are enabled.
+    pub fn authenticators(&self) -> Authenticators {
+        let enabled = self.service.extensions.iter().filter_map(|id| match self.extensions.get(id)? {
+            Config::Authenticator(authenticator) => Some((id.clone(), authenticator.clone())),
+            _ => None,
+        });
+        enabled.collect()
+    }
+}
+
+// === impl Assembly ===
+
+impl Assembly<'_, '_> {
+    /// What `auth` names must be an extension that is enabled and fits the side it is on.
+    pub(crate) fn check_authenticators(
+        &mut self,
+        extensions: &BTreeMap<ComponentId, Config>,
+        enabled: &[ComponentId],
+    ) {
+        let places = [
+            (Class::Exporter, "", Side::Client),
+            (Class::Receiver, "protocols.grpc", Side::Server),
+            (Class::Receiver, "protocols.http", Side::Server),
+        ];
+        for (class, below, side) in places {
+            for entry in self.root.get(class.section()).map(Node::entries).unwrap_or_default() {
+                let keys = below.split('.').filter(|key| !key.is_empty()).chain(["auth", "authenticator"]);
+                let named = keys.clone().try_fold(&entry.node, |node, key| node.get(key));
+                let Some(Node { value: Value::Text(text), .. }) = named else { continue };
+                let path = keys.fold(join(class.section(), &entry.key), |path, key| join(&path, key));
+                self.check_authenticator(&path, text, side, extensions, enabled);
+            }
+        }
+    }
+
+    fn check_authenticator(
+        &mut self,
+        path: &str,
+        text: &str,
+        side: Side,
+        extensions: &BTreeMap<ComponentId, Config>,
+        enabled: &[ComponentId],
+    ) {
+        let id = Reference { authenticator: text.to_owned() }.id();
+        if !self.defined.contains_key(&(Class::Extension, id.clone())) {
+            let message = format!("`{text}` is not defined under extensions");
+            let help = self.nearest_defined(text, &[Class::Extension]);
+            self.found.push(Diagnostic { help, ..Found::follow(self.root, path).error(message) });
+        } else if !auth::KINDS.contains(&id.kind.as_str()) {
+            let kinds = auth::KINDS.join(" or ");
+            self.error(path, format!("the extension `{text}` does not know who somebody is; write {kinds}"));
+        } else if !enabled.contains(&id) {
+            self.error(path, format!("the extension `{text}` is not named under `service.extensions`"));
+        } else if let Some(Config::Authenticator(found)) = extensions.get(&id)
+            && let Some(why) = found.unfit(side)
+        {
+            self.error(path, format!("the extension `{text}` {why}"));
         }
     }
 }

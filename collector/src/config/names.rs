@@ -232,6 +232,8 @@ pub const COMPONENTS: &[Component] = &[
     exporter("debug", &[], ALL, Stability::Beta),
     extension("health_check", Stability::Beta),
     extension("file_storage", Stability::Beta),
+    extension("bearertokenauth", Stability::Beta),
+    extension("basicauth", Stability::Beta),
 ];
 
 const fn receiver(

@@ -67,6 +67,8 @@ fn of_component(component: &Component, generator: &mut SchemaGenerator) -> Optio
         (Class::Exporter, "prometheus") => keys::<exporters::prometheus::Config>,
         (Class::Extension, "health_check") => keys::<extensions::HealthCheck>,
         (Class::Extension, "file_storage") => keys::<extensions::FileStorage>,
+        (Class::Extension, "bearertokenauth") => keys::<exporters::auth::BearerTokenAuth>,
+        (Class::Extension, "basicauth") => keys::<exporters::auth::BasicAuth>,
         _ => return None,
     };
     Some(keys(generator))

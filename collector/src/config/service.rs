@@ -123,7 +123,7 @@ impl Assembly<'_, '_> {
         })
     }
 
-    fn nearest_defined(&self, text: &str, classes: &[Class]) -> Option<String> {
+    pub(crate) fn nearest_defined(&self, text: &str, classes: &[Class]) -> Option<String> {
         let ids: Vec<_> = self.defined.iter().filter(|((class, _), _)| classes.contains(class)).collect();
         let names = ids.iter().filter_map(|(_, path)| path.split_once('.').map(|(_, name)| name));
         match nearest(text, names) {

@@ -2,6 +2,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
+mod auth;
 mod broken;
 mod fuzz;
 mod whole;

@@ -146,6 +146,7 @@ pub(super) fn exporters(
 ) -> Result<Vec<Exposed>, StartError> {
     let mut exposed = Vec::new();
     let dead_letters = config.dead_letters_directory(data_dir);
+    let authenticators = config.authenticators();
     for id in config.service.graph.exporters() {
         let aggregator_bounds = aggregator_bounds(config, id);
         let exporter = &config.exporters[id];
@@ -158,7 +159,8 @@ pub(super) fn exporters(
             let durable = config.service.modes.get(pipeline_id) == Some(&Mode::Durable);
             let bounds =
                 Bounds { lag_bytes_max: exporter.lag_bytes_max(durable), on_full: exporter.on_full() };
-            match exporter.build(id, seed, hints).map_err(|error| wrong(id, vec![error]))? {
+            let built = exporter.build(id, seed, hints, &authenticators);
+            match built.map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter) => {
                     let name = pipeline_id.to_string();
                     let letters = (bytes_max > 0)

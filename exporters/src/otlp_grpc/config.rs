@@ -1,10 +1,10 @@
 //! What users write under `otlp_grpc:` (or `otlp:`), as the OpenTelemetry Collector documents it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use pipelines::config::{ByteSize, ConfigError, Span};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use tonic::{
     codec::CompressionEncoding,
     metadata::{MetadataKey, MetadataMap},
@@ -12,7 +12,11 @@ use tonic::{
 };
 
 use super::connections::{LOOK_UP_EVERY, Target, causes};
-use crate::delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue};
+use crate::{
+    auth,
+    delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue},
+    secret::Secret,
+};
 
 /// The exporter's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +30,9 @@ pub struct Config {
     pub compression: Compression,
     /// Metadata of every request. Values are secrets.
     pub headers: BTreeMap<String, Secret>,
+    /// Who we are: the id of an extension such as `bearertokenauth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<auth::Reference>,
     /// The time of one attempt.
     pub timeout: Span,
     /// HTTP/2 pings on a silent connection.
@@ -148,11 +155,6 @@ pub struct Keepalive {
     pub permit_without_stream: bool,
 }
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Secret(String);
-
 // === impl Config ===
 
 impl Config {
@@ -196,6 +198,9 @@ impl Config {
         ];
         let written = written.into_iter().filter(|(_, written)| *written);
         let mut notes: Vec<_> = written.map(|(key, _)| ConfigError::new(key, "has no effect")).collect();
+        if self.auth.is_some() && self.uri().is_ok_and(|(_, secure)| !secure) {
+            notes.push(auth::in_the_clear());
+        }
         let queue = self.sending_queue.without_effect().into_iter();
         notes.extend(queue.map(|note| note.under("sending_queue")));
         notes
@@ -247,7 +252,8 @@ impl Config {
             let wrong = |what: &str| ConfigError::new(format!("headers.{name}"), what);
             let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
             let key = key.map_err(|_| wrong("is not a name that gRPC can send as text"))?;
-            let value = value.0.parse().map_err(|_| wrong("holds characters that gRPC cannot send"))?;
+            let value =
+                value.reveal().parse().map_err(|_| wrong("holds characters that gRPC cannot send"))?;
             metadata.insert(key, value);
         }
         Ok(metadata)
@@ -293,6 +299,7 @@ impl Default for Config {
             tls: Tls::default(),
             compression: Compression::default(),
             headers: BTreeMap::new(),
+            auth: None,
             timeout: Span(Duration::from_secs(5)),
             keepalive: Keepalive::default(),
             wait_for_ready: None,
@@ -346,7 +353,7 @@ impl Tls {
             tls = tls.ca_certificate(Certificate::from_pem(trusted));
         }
         let certificate = pem("cert_file", self.cert_file.as_ref(), self.cert_pem.as_deref())?;
-        let key = self.key_pem.as_ref().map(|key| key.0.as_str());
+        let key = self.key_pem.as_ref().map(Secret::reveal);
         let key = pem("key_file", self.key_file.as_ref(), key)?;
         if let (Some(certificate), Some(key)) = (certificate, key) {
             tls = tls.identity(Identity::from_pem(certificate, key));
@@ -385,26 +392,6 @@ impl Default for Keepalive {
     }
 }
 
-// === impl Secret ===
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(REDACTED)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(REDACTED)
-    }
-}
-
 /// A PEM text, out of a file or the configuration itself.
 fn pem(path: &str, file: Option<&PathBuf>, text: Option<&str>) -> Result<Option<Vec<u8>>, ConfigError> {
     let Some(file) = file else { return Ok(text.map(|text| text.as_bytes().to_vec())) };
@@ -415,7 +402,6 @@ fn pem(path: &str, file: Option<&PathBuf>, text: Option<&str>) -> Result<Option<
 
 const CONNECTIONS_DEFAULT: usize = 4;
 const CONNECTIONS_MAX: usize = 16;
-const REDACTED: &str = "[REDACTED]";
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const FRAME_BYTES_MAX: u32 = 1 << 20;

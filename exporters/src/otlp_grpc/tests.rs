@@ -1,9 +1,13 @@
 use std::{io::Write, net::SocketAddr};
 
 use flate2::{Compression as Level, read::GzDecoder, write::GzEncoder};
-use pipelines::config::Span;
+use pipelines::{component::ComponentId, config::Span};
 
 use super::*;
+use crate::{
+    auth::{Authenticator, BearerTokenAuth, Reference},
+    secret::Secret,
+};
 
 mod connections;
 pub(crate) mod peer;
@@ -106,6 +110,29 @@ async fn o_c16_headers_name_type_encoding_deadline_and_what_the_user_added() {
     assert!(received.compressed);
     let inflated = std::io::read_to_string(GzDecoder::new(&received.message[..])).unwrap();
     assert_eq!(inflated, "hello hello hello");
+}
+
+#[tokio::test]
+async fn each_request_says_who_we_are() {
+    let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
+    let token = BearerTokenAuth { token: Some(Secret::from("abc")), ..BearerTokenAuth::default() };
+    let authenticators: Authenticators =
+        [(ComponentId::named("bearertokenauth", "x"), Authenticator::BearerToken(token))]
+            .into_iter()
+            .collect();
+    let auth = Some(Reference { authenticator: "bearertokenauth/x".to_owned() });
+    // What the extension says goes before a header of the same name.
+    let headers = [("authorization".to_owned(), Secret::from("nobody"))].into();
+    let config = Config { auth, headers, ..config(peer.address) };
+    let built = config.build(1, None, &authenticators).unwrap();
+    built.connection.open().send(SignalKind::Logs, Bytes::new()).await;
+    assert_eq!(peer.received()[0].headers["authorization"], "Bearer abc");
+    assert_eq!(config.without_effect()[0].path, "auth.authenticator", "it went out in the clear");
+    let nobody = config.build(1, None, &Authenticators::default()).unwrap_err();
+    assert!(
+        nobody.to_string().starts_with("auth.authenticator: `bearertokenauth/x` is no extension"),
+        "{nobody}"
+    );
 }
 
 #[tokio::test]
