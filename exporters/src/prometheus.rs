@@ -5,14 +5,14 @@
 //! - **Out:** the page, in text 0.0.4, OpenMetrics 1.0.0 or protobuf, through [`Page`] and [`server::serve`].
 //! - **Guaranteed:** the page is valid, whatever was sent; memory is bounded; a scrape holds no lock for
 //!   longer than one chunk takes.
-//! - **Not here yet:** names in UTF-8.
 //!
-//! The way of a point: [`translate`] gives it its name ([`names`]), its labels ([`labels`],
+//! The way of a point: [`translate`] gives it its name ([`names`]), its labels ([`labels`], [`escaping`],
 //! [`pipelines::value_text`]), its stream ([`identity`]) and exemplars ([`exemplar`]); [`series`] keeps it; [`render`] writes it with [`text`]
 //! or [`protobuf`] when [`page`], as [`negotiate`] found, answers a scrape on [`server`]. [`ingest`] joins the table to
 //! the engine and saves it by way of [`state`].
 
 pub mod config;
+pub mod escaping;
 pub mod exemplar;
 pub mod identity;
 pub mod ingest;

@@ -48,7 +48,8 @@ pub struct Config {
     pub auth: Auth,
 }
 
-/// How names are translated. The two that keep UTF-8 are not supported yet.
+/// How names are translated. Of two that keep UTF-8 a scraper sees it who asks for it (`escaping=allow-utf-8`); names that
+/// differ only in characters that become `_` elsewhere are one name, spelled as the first sender did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum TranslationStrategy {
     /// Unsuitable characters become `_`; unit and `_total` are added.
@@ -118,19 +119,6 @@ impl Config {
         if let Err(reason) = check_endpoint(&self.endpoint) {
             errors.push(ConfigError::new("endpoint", reason));
         }
-        if self.translation_strategy.is_some_and(TranslationStrategy::keeps_utf8) {
-            errors.push(ConfigError::new(
-                "translation_strategy",
-                "keeps names that are not ASCII, which is not supported; use \
-                 UnderscoreEscapingWithSuffixes or UnderscoreEscapingWithoutSuffixes",
-            ));
-        }
-        if self.translation_strategy.is_some() && self.add_metric_suffixes.is_some() {
-            errors.push(ConfigError::new(
-                "add_metric_suffixes",
-                "says the same as translation_strategy; keep one of the two",
-            ));
-        }
         for name in self.const_labels.keys().filter(|name| name.is_empty()) {
             errors.push(ConfigError::new("const_labels", format!("`{name}` is no name of a label")));
         }
@@ -141,7 +129,11 @@ impl Config {
     /// Keys that are written but change nothing here, with the reason; not faults.
     pub fn without_effect(&self) -> Vec<ConfigError> {
         let offered = "changes nothing here: OpenMetrics is offered to whoever asks for it";
-        self.enable_open_metrics.iter().map(|_| ConfigError::new("enable_open_metrics", offered)).collect()
+        let overruled = "changes nothing here: translation_strategy says it";
+        let offered = self.enable_open_metrics.map(|_| ConfigError::new("enable_open_metrics", offered));
+        let both = self.add_metric_suffixes.and(self.translation_strategy);
+        let overruled = both.map(|_| ConfigError::new("add_metric_suffixes", overruled));
+        offered.into_iter().chain(overruled).collect()
     }
 
     /// How much the table may hold.
@@ -159,9 +151,14 @@ impl Config {
     /// Whether names get the unit and `_total`.
     pub fn adds_suffixes(&self) -> bool {
         match self.translation_strategy {
-            Some(strategy) => strategy != TranslationStrategy::UnderscoreEscapingWithoutSuffixes,
+            Some(strategy) => strategy.adds_suffixes(),
             None => self.add_metric_suffixes.unwrap_or(true),
         }
+    }
+
+    /// Whether names are kept as they are spelled.
+    pub fn keeps_utf8(&self) -> bool {
+        self.translation_strategy.is_some_and(TranslationStrategy::keeps_utf8)
     }
 }
 
@@ -192,6 +189,10 @@ impl Default for Config {
 impl TranslationStrategy {
     fn keeps_utf8(self) -> bool {
         matches!(self, Self::NoUTF8EscapingWithSuffixes | Self::NoTranslation)
+    }
+
+    fn adds_suffixes(self) -> bool {
+        matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::NoUTF8EscapingWithSuffixes)
     }
 }
 
@@ -269,15 +270,29 @@ mod tests {
         assert!(Config::default().check().is_empty());
         let config = Config {
             endpoint: "nowhere".to_owned(),
-            translation_strategy: Some(TranslationStrategy::NoTranslation),
-            add_metric_suffixes: Some(true),
             auth: Auth { kind: AuthKind::Basic, ..Auth::default() },
             ..Config::default()
         };
-        assert_eq!(
-            paths(&config),
-            ["endpoint", "translation_strategy", "add_metric_suffixes", "auth.user", "auth.password"]
-        );
+        assert_eq!(paths(&config), ["endpoint", "auth.user", "auth.password"]);
+    }
+
+    #[test]
+    fn p_n10_the_strategy_overrules_the_older_key() {
+        for (strategy, suffixes, utf8) in [
+            (TranslationStrategy::UnderscoreEscapingWithSuffixes, true, false),
+            (TranslationStrategy::UnderscoreEscapingWithoutSuffixes, false, false),
+            (TranslationStrategy::NoUTF8EscapingWithSuffixes, true, true),
+            (TranslationStrategy::NoTranslation, false, true),
+        ] {
+            let config = Config {
+                translation_strategy: Some(strategy),
+                add_metric_suffixes: Some(!suffixes),
+                ..Config::default()
+            };
+            assert_eq!((config.adds_suffixes(), config.keeps_utf8()), (suffixes, utf8), "{strategy:?}");
+            assert!(config.check().is_empty());
+            assert_eq!(config.without_effect()[0].path, "add_metric_suffixes");
+        }
     }
 
     #[test]

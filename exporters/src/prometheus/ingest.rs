@@ -129,20 +129,24 @@ impl PrometheusTable {
         let from = &mut Reader::new(state);
         let usage = &self.table.usage;
         self.table.targets.restore(self.input, from, usage)?;
-        for _ in 0..from.count(5)? {
-            let (name, unit, help) = (from.text()?, from.text()?, from.text()?);
+        for _ in 0..from.count(6)? {
+            let (name, spelled) = (from.text()?, from.text()?);
+            let (unit, help) = (from.text()?, from.text()?);
             let kind = kind_from(from.byte()?)?;
             if name.contains(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':')) {
                 return None;
             }
-            let family = self.table.family(&Metric { name, kind, unit, help }).ok()?;
+            let family = self.table.family(&Metric { name, spelled, kind, unit, help }).ok()?;
             family.with_store(|store| match store {
                 Store::Singles(shelf) => shelf.restore(self.input, from, usage),
                 Store::Histograms(shelf) => shelf.restore(self.input, from, usage),
                 Store::Summaries(shelf) => shelf.restore(self.input, from, usage),
             })?;
         }
-        from.is_at_end().then_some(())
+        while !from.is_at_end() {
+            self.table.spellings.learn(from.text()?, from.text()?, usage);
+        }
+        Some(())
     }
 }
 
@@ -169,6 +173,7 @@ impl Aggregator for PrometheusTable {
         put_varint(out, families.len() as u64);
         for family in families {
             put_bytes(out, family.name.as_bytes());
+            put_bytes(out, family.spelled.as_bytes());
             put_bytes(out, family.unit.as_bytes());
             put_bytes(out, family.help.as_bytes());
             out.push(kind_code(family.kind));
@@ -177,6 +182,10 @@ impl Aggregator for PrometheusTable {
                 Store::Histograms(shelf) => shelf.save(self.input, out),
                 Store::Summaries(shelf) => shelf.save(self.input, out),
             });
+        }
+        for (name, key) in self.table.spellings.read().iter() {
+            put_bytes(out, name.as_bytes());
+            put_bytes(out, key.as_bytes());
         }
     }
 
@@ -202,7 +211,7 @@ const KINDS: [Kind; 7] =
     [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet, Kind::Unknown];
 
 /// Goes up when the form of the saved state changes.
-const STATE_VERSION: u32 = 2;
+const STATE_VERSION: u32 = 3;
 
 /// Series looked after at one tick.
 const SWEPT_PER_TICK: u32 = 32_768;

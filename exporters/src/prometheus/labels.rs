@@ -6,7 +6,7 @@
 //!   (OpenTelemetry, *Prometheus and OpenMetrics Compatibility*, Metric Attributes); an empty value is
 //!   no label, as Prometheus sees it; no allocation once the buffers have grown.
 
-use super::{names::push_label_name, text::push_escaped};
+use super::{escaping::Spellings, names::push_label_name, series::usage::Usage, text::push_escaped};
 
 /// A label set under construction. Kept and reused.
 #[derive(Debug, Default)]
@@ -43,6 +43,18 @@ struct Span {
 // === impl LabelSet ===
 
 impl LabelSet {
+    /// Remembers how the labels that were rendered last are spelled.
+    pub fn teach(&self, spellings: &Spellings, usage: &Usage) {
+        for pair in &self.sorted {
+            // Names that rendering made stand beyond the text.
+            if let (Some(name), Some(key)) =
+                (self.text.get(pair.name.start..pair.name.end), self.text.get(pair.key.start..pair.key.end))
+            {
+                spellings.learn(name, key, usage);
+            }
+        }
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.text.clear();

@@ -4,11 +4,11 @@
 //! - **Out:** names of `[a-zA-Z0-9_:]` (labels without `:`), appended to a buffer that is reused.
 //! - **Guaranteed:** the output is a valid name or empty; runs of `_` are one `_`; no label name starts
 //!   with `_`, which Prometheus keeps for itself.
-//! - **Not here:** names in UTF-8 (`allow-utf-8`), and the suffix `_ratio` for gauges of unit `1`, which
-//!   the current specification no longer knows (OpenTelemetry, *Prometheus and OpenMetrics
-//!   Compatibility*, Metric Metadata).
+//! - **Not here:** how a scraper gets names in UTF-8 ([`super::escaping`]), and the suffix `_ratio` for gauges of unit
+//!   `1`, which the current specification no longer knows (OpenTelemetry, *Prometheus and OpenMetrics Compatibility*,
+//!   Metric Metadata).
 
-use super::text::Kind;
+use super::{escaping::SPELLING_BYTES_MAX, text::Kind};
 
 /// Writes the family name for a metric into `out`. The unit is added where the name does not have it
 /// and `add_unit` says so. An ending that the *samples* of such a family have, as `_total` of a
@@ -40,6 +40,41 @@ pub fn family_name(
         out.insert(0, '_');
     }
     had_suffix
+}
+
+/// Writes into `out` how the family `family`, made by [`family_name`] of the same, is spelled in UTF-8. Nothing is written
+/// where that is the same or cannot be told.
+pub fn spelled_name(out: &mut String, family: &str, namespace: &str, name: &str, kind: Kind) {
+    out.clear();
+    out.push_str(namespace);
+    if !namespace.is_empty() && !name.is_empty() {
+        out.push('_');
+    }
+    out.push_str(name);
+    // `requests.total` is `requests` here as well, since the sample's name gets `_total`.
+    let suffix = kind.suffix().trim_start_matches('_');
+    if let Some(before) = out.strip_suffix(suffix)
+        && !suffix.is_empty()
+        && let Some(stem) = before.strip_suffix(|last: char| !last.is_ascii_alphanumeric() && last != ':')
+        && !plain(stem).is_empty()
+    {
+        out.truncate(stem.len());
+    }
+    let added = family.strip_prefix(plain(out).as_str()).unwrap_or_default().len();
+    out.push_str(&family[family.len() - added..]);
+    if out == family || out.len() > SPELLING_BYTES_MAX || plain(out) != family {
+        out.clear();
+    }
+}
+
+/// A name of the old characters, without anything added.
+fn plain(name: &str) -> String {
+    let mut out = String::new();
+    push_tokens(&mut out, name);
+    if out.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        out.insert(0, '_');
+    }
+    out
 }
 
 /// The unit as the name of a family ends with it: `seconds`, `meters_per_second`; empty for `1` and
@@ -244,6 +279,31 @@ mod tests {
     }
 
     #[test]
+    fn p_n10_spellings_get_what_the_names_get() {
+        for (name, unit, kind, suffixes, expected) in [
+            ("http.server.duration", "s", Kind::Histogram, true, "http.server.duration_seconds"),
+            ("http.server.duration", "s", Kind::Histogram, false, "http.server.duration"),
+            ("http.requests", "", Kind::Counter, true, "http.requests"),
+            ("http.requests.total", "", Kind::Counter, true, "http.requests"),
+            ("http.requests_total", "By", Kind::Counter, true, "http.requests_bytes"),
+            ("größe", "m", Kind::Gauge, true, "größe_meters"),
+            ("3xx.count", "", Kind::Gauge, true, "3xx.count"),
+            ("plain_name", "", Kind::Gauge, true, ""),
+            (".total", "", Kind::Counter, true, ".total"),
+            ("a..b", "", Kind::Gauge, true, "a..b"),
+        ] {
+            let (mut family, mut out) = (String::new(), String::new());
+            family_name(&mut family, "", name, kind, unit, suffixes);
+            spelled_name(&mut out, &family, "", name, kind);
+            assert_eq!(out, expected, "{name} as {family}");
+        }
+        let (mut family, mut out) = (String::new(), String::new());
+        family_name(&mut family, "my.ns", "a.b", Kind::Gauge, "s", true);
+        spelled_name(&mut out, &family, "my.ns", "a.b", Kind::Gauge);
+        assert_eq!(out, "my.ns_a.b_seconds");
+    }
+
+    #[test]
     fn p_l1_label_names_are_sanitized_and_never_reserved() {
         for (key, expected) in [
             ("a.b", "a_b"),
@@ -262,6 +322,9 @@ mod tests {
         #[test]
         fn whatever_comes_in_a_valid_name_or_nothing_comes_out(name in any::<String>(), unit in any::<String>()) {
             let family = family(&name, &unit);
+            let mut spelled = String::new();
+            spelled_name(&mut spelled, &family, "", &name, Kind::Counter);
+            prop_assert!(spelled.is_empty() || plain(&spelled) == family);
             prop_assert!(family.is_empty() || !family.as_bytes()[0].is_ascii_digit());
             prop_assert!(family.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':'));
             let label = label(&name);

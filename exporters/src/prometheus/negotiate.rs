@@ -1,21 +1,32 @@
-//! Which format and which compression a scraper gets.
+//! Which format, which escaping of names and which compression a scraper gets.
 //!
 //! - **In:** `Accept` and `Accept-Encoding`, of any content.
 //! - **Out:** the supported format of the highest `q`; text 0.0.4 if there is none (Prometheus, *Content
-//!   Negotiation*).
+//!   Negotiation*). Its `escaping` if we know it and the version has one, otherwise `underscores`.
 //! - **Guaranteed:** nothing of the request is repeated in the answer. Only the first
 //!   [`CHOICES_MAX`] choices are looked at.
-//! - **Not here yet:** `escaping=` values other than `underscores` are answered with `underscores`, as the answer says.
 
-use super::text::Format;
+use super::{
+    escaping::Escaping,
+    text::{Format, Style},
+};
 
-/// The format for a value of `Accept`.
-pub fn format(accept: &str) -> Format {
-    let mut best = (0.0, Format::Text);
+/// What a scraper gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Format and escaping.
+    pub style: Style,
+    /// The value of `Content-Type`.
+    pub content_type: &'static str,
+}
+
+/// The answer to a value of `Accept`.
+pub fn answer(accept: &str) -> Answer {
+    let mut best = (0.0, Answer::new(Format::Text.into(), true));
     for choice in choices(accept) {
-        let Some(format) = choice.format() else { continue };
+        let Some(answer) = choice.answer() else { continue };
         if choice.quality > best.0 {
-            best = (choice.quality, format);
+            best = (choice.quality, answer);
         }
     }
     best.1
@@ -39,6 +50,14 @@ struct Choice<'a> {
     quality: f32,
 }
 
+// === impl Answer ===
+
+impl Answer {
+    fn new(style: Style, old_text: bool) -> Self {
+        Self { style, content_type: style.content_type(old_text) }
+    }
+}
+
 // === impl Choice ===
 
 impl Choice<'_> {
@@ -46,20 +65,33 @@ impl Choice<'_> {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    fn format(&self) -> Option<Format> {
+    fn answer(&self) -> Option<Answer> {
+        let version = self.parameter("version");
         if self.is("application/vnd.google.protobuf") {
             let delimited = self.parameter("encoding") == Some("delimited");
             let families =
                 matches!(self.parameter("proto"), None | Some("io.prometheus.client.MetricFamily"));
-            return (delimited && families).then_some(Format::Protobuf);
+            return (delimited && families).then(|| self.escaped(Format::Protobuf));
         }
-        let version = self.parameter("version");
         if self.is("application/openmetrics-text") {
-            // 0.0.1 is what Prometheus asked for before the standard; it is read as 1.0.0 would be.
-            return matches!(version, None | Some("0.0.1" | "1.0.0")).then_some(Format::OpenMetrics);
+            return match version {
+                None | Some("1.0.0") => Some(self.escaped(Format::OpenMetrics)),
+                // What Prometheus asked for before the standard; it is read as 1.0.0 would be.
+                Some("0.0.1") => Some(Answer::new(Format::OpenMetrics.into(), false)),
+                Some(_) => None,
+            };
+        }
+        if self.is("text/plain") && version == Some("1.0.0") {
+            return Some(self.escaped(Format::Text));
         }
         let text = self.is("text/plain") && matches!(version, None | Some("0.0.4"));
-        (text || self.is("text/*") || self.is("*/*")).then_some(Format::Text)
+        (text || self.is("text/*") || self.is("*/*")).then(|| Answer::new(Format::Text.into(), true))
+    }
+
+    /// The format with the escaping that is asked for.
+    fn escaped(&self, format: Format) -> Answer {
+        let escaping = self.parameter("escaping").and_then(Escaping::named).unwrap_or_default();
+        Answer::new(Style { format, escaping }, false)
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
@@ -91,6 +123,10 @@ const CHOICES_MAX: usize = 32;
 mod tests {
     use super::*;
 
+    fn format(accept: &str) -> Format {
+        answer(accept).style.format
+    }
+
     #[test]
     fn m_c1_the_highest_quality_wins() {
         for (accept, expected) in [
@@ -100,6 +136,7 @@ mod tests {
             ("application/openmetrics-text;q=0,text/plain;q=0.1", Format::Text),
             ("application/openmetrics-text;version=2.0.0", Format::Text),
             ("text/html,*/*;q=0.1", Format::Text),
+            ("text/plain;version=1.0.0;q=0.9,application/openmetrics-text;q=0.8", Format::Text),
         ] {
             assert_eq!(format(accept), expected, "{accept}");
         }
@@ -118,7 +155,47 @@ mod tests {
         let accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
             application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;\
             escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-        assert_eq!(format(accept), Format::OpenMetrics);
+        let expected = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+        assert_eq!((format(accept), answer(accept).content_type), (Format::OpenMetrics, expected));
+    }
+
+    #[test]
+    fn m_c3_the_answer_names_its_version_and_from_1_0_0_on_its_escaping() {
+        for (accept, expected) in [
+            ("", "text/plain; version=0.0.4; charset=utf-8"),
+            ("text/plain;version=0.0.4;escaping=allow-utf-8", "text/plain; version=0.0.4; charset=utf-8"),
+            ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"),
+            (
+                "text/plain;version=1.0.0;escaping=dots",
+                "text/plain; version=1.0.0; charset=utf-8; escaping=dots",
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=\"values\"",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values",
+            ),
+            (
+                "application/openmetrics-text;version=0.0.1;escaping=dots",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;\
+                 escaping=allow-utf-8",
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+                 escaping=allow-utf-8",
+            ),
+        ] {
+            assert_eq!(answer(accept).content_type, expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn m_c10_an_unknown_escaping_is_underscores() {
+        for escaping in ["", "<evil>", "DOTS", "allow-utf-8\"", "dots;escaping=values"] {
+            let accept = format!("application/openmetrics-text;version=1.0.0;escaping={escaping}");
+            let expected = if escaping.starts_with("dots") { Escaping::Dots } else { Escaping::Underscores };
+            let expected = if escaping.starts_with("allow") { Escaping::AllowUtf8 } else { expected };
+            assert_eq!(answer(&accept).style.escaping, expected, "{accept}");
+        }
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Family {
     /// Writes the family.
     pub(super) fn render(&self, writer: &mut Writer<'_>) {
         let Some(name) = self.base_name().filter(|_| !self.samples.is_empty()) else { return };
-        writer.begin(&Head { name, kind: self.kind, unit: self.unit, help: &self.help }, false);
+        writer.begin(&Head { name, spelled: "", kind: self.kind, unit: self.unit, help: &self.help }, false);
         let mut labels = Vec::new();
         for sample in &self.samples {
             labels.clear();
@@ -111,7 +111,7 @@ impl Family {
             }
             match writer.message() {
                 Some(message) => message.series(&labels, |out| sample.encode(self.kind, out)),
-                None => sample.render(name, self.kind, &labels, writer),
+                None => sample.render(self.kind, &labels, writer),
             }
         }
         writer.end();
@@ -137,11 +137,10 @@ impl Sample {
         true
     }
 
-    fn render(&self, name: &str, kind: Kind, labels: &[u8], writer: &mut Writer<'_>) {
-        let name = name.as_bytes();
+    fn render(&self, kind: Kind, labels: &[u8], writer: &mut Writer<'_>) {
         match &self.value {
             SampleValue::Number(number) => {
-                writer.sample(name, kind.suffix().as_bytes(), labels, None);
+                writer.sample(kind.suffix(), labels, None);
                 writer.number(*number);
                 writer.end_line();
             }
@@ -152,14 +151,14 @@ impl Sample {
                     below = below.saturating_add(counts.get(at).copied().unwrap_or(0));
                     spelled.clear();
                     push_double(&mut spelled, *bound);
-                    writer.sample(name, b"_bucket", labels, Some(("le", &spelled)));
+                    writer.sample("_bucket", labels, Some(("le", &spelled)));
                     writer.count(below);
                     writer.end_line();
                 }
-                writer.sample(name, b"_sum", labels, None);
+                writer.sample("_sum", labels, None);
                 writer.double(*sum);
                 writer.end_line();
-                writer.sample(name, b"_count", labels, None);
+                writer.sample("_count", labels, None);
                 writer.count(below);
                 writer.end_line();
             }

@@ -32,7 +32,7 @@ use super::{
     own::{Family, OwnFamilies},
     render::{CHUNK_BYTES, Scrape},
     series::{Dropped, Table, value::Show},
-    text::Kind,
+    text::{Kind, Style},
 };
 
 /// The page. Shared by whoever serves it.
@@ -40,6 +40,8 @@ pub struct Page {
     table: Arc<Table>,
     own: Vec<Arc<dyn OwnFamilies>>,
     show: Show,
+    /// Whether names are kept as they are spelled. If not, each is the same in every escaping.
+    utf8: bool,
     /// What `Authorization` must be, and what a client is told to use.
     wanted: Option<(String, &'static str)>,
     open: AtomicBool,
@@ -79,6 +81,7 @@ impl Page {
                 created: config.created_timestamps,
                 timestamps: config.send_timestamps,
             },
+            utf8: config.keeps_utf8(),
             wanted: wanted(&config.auth),
             open: AtomicBool::new(false),
             scrapes: Arc::new(Semaphore::new(SCRAPES_MAX)),
@@ -112,12 +115,13 @@ impl Page {
             return unavailable("too many scrapes at the same time\n");
         };
         self.served.add(1);
-        let format = negotiate::format(&joined(headers, &header::ACCEPT));
+        let answer = negotiate::answer(&joined(headers, &header::ACCEPT));
         let gzip = negotiate::gzip(&joined(headers, &header::ACCEPT_ENCODING));
-        let body = if method == Method::HEAD { Body::Plain(None) } else { self.body(format, gzip, permit) };
+        let body =
+            if method == Method::HEAD { Body::Plain(None) } else { self.body(answer.style, gzip, permit) };
         let mut response = Response::new(PageBody(body));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
         headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
         if gzip {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -125,10 +129,11 @@ impl Page {
         response
     }
 
-    fn body(&self, format: super::text::Format, gzip: bool, permit: OwnedSemaphorePermit) -> Body {
+    fn body(&self, style: Style, gzip: bool, permit: OwnedSemaphorePermit) -> Body {
+        let style = if self.utf8 { style } else { style.format.into() };
         let show = Show { now_ns: UnixNanos::now().0, ..self.show };
         Body::Page(Box::new(Streaming {
-            scrape: Scrape::new(Arc::clone(&self.table), self.gather(), format, show),
+            scrape: Scrape::new(Arc::clone(&self.table), self.gather(), style, show),
             chunk: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
             out: BytesMut::new(),
             gzip: gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),

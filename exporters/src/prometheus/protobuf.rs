@@ -25,18 +25,18 @@ pub struct Message {
 // === impl Message ===
 
 impl Message {
-    /// Begins the message of a family.
-    pub(super) fn begin(&mut self, head: &Head<'_>) {
+    /// Begins the message of a family under this name.
+    pub(super) fn begin(&mut self, name: &str, head: &Head<'_>) {
         self.out.truncate(0);
         self.has_series = false;
-        let (name, suffix) = (head.name, head.kind.suffix());
+        let suffix = head.kind.suffix();
         self.out.message(family::NAME, |out| {
             out.raw(name.as_bytes());
             out.raw(suffix.as_bytes());
         });
         self.out.string_unless_empty(family::HELP, head.help);
         self.out.uint(family::TYPE, metric_type(head.kind));
-        self.out.string_unless_empty(family::UNIT, head.shown_unit());
+        self.out.string_unless_empty(family::UNIT, head.shown_unit(name));
     }
 
     /// Adds a series: its rendered labels, then what `fill` writes of its value. `fill` answers whether there is one.
@@ -125,7 +125,7 @@ pub fn zigzag(value: i64) -> u64 {
 fn push_labels(out: &mut Wire, number: u32, rendered: &[u8]) {
     for (name, value) in Pairs(rendered) {
         out.message(number, |out| {
-            out.bytes(label::NAME, name);
+            out.message(label::NAME, |out| push_unescaped(out, name));
             out.message(label::VALUE, |out| push_unescaped(out, value));
         });
     }
@@ -144,7 +144,7 @@ fn push_unescaped(out: &mut Wire, mut escaped: &[u8]) {
     out.raw(escaped);
 }
 
-/// The pairs of rendered labels, `a="x",b="y"`: names, and values with their escapes.
+/// The pairs of rendered labels, `a="x","b.c"="y"`: names and values with their escapes.
 pub(super) struct Pairs<'a>(pub(super) &'a [u8]);
 
 // === impl Pairs ===
@@ -153,8 +153,13 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name_end = self.0.iter().position(|byte| *byte == b'=')?;
-        let (name, rest) = self.0.split_at(name_end);
+        let (name, rest) = match self.0.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let end = value_end(quoted)?;
+                (&quoted[..end], &quoted[end + 1..])
+            }
+            None => self.0.split_at(self.0.iter().position(|byte| *byte == b'=')?),
+        };
         let rest = rest.strip_prefix(b"=\"")?;
         let value = &rest[..value_end(rest)?];
         let rest = &rest[value.len() + 1..];
@@ -300,6 +305,12 @@ mod tests {
             out.into_vec(),
             b"\x0a\x0a\x0a\x01a\x12\x05x\"\\\n,\x0a\x05\x0a\x01b\x12\x00\x0a\x06\x0a\x01c\x12\x01="
         );
+    }
+
+    #[test]
+    fn names_may_be_quoted() {
+        let pairs: Vec<_> = Pairs(br#""a=\"b"="x",c="y""#).collect();
+        assert_eq!(pairs, [(&br#"a=\"b"#[..], &b"x"[..]), (b"c", b"y")]);
     }
 
     #[test]

@@ -8,20 +8,21 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
+    escaping::Escaping,
     own::Family as OwnFamily,
     series::{
         Table,
         family::{Family, Reading},
         value::Show,
     },
-    text::{Format, Writer},
+    text::{Style, Writer},
 };
 
 /// A page that is being written.
 #[derive(Debug)]
 pub struct Scrape {
     table: Arc<Table>,
-    format: Format,
+    style: Style,
     show: Show,
     stage: Stage,
     own: Vec<OwnFamily>,
@@ -46,9 +47,10 @@ enum Stage {
 
 impl Scrape {
     /// Begins a page.
-    pub fn new(table: Arc<Table>, own: Vec<OwnFamily>, format: Format, show: Show) -> Self {
+    pub fn new(table: Arc<Table>, own: Vec<OwnFamily>, style: impl Into<Style>, show: Show) -> Self {
+        let style = style.into();
         let (ahead, last, reading, target) = (VecDeque::new(), None, None, None);
-        Self { table, format, show, stage: Stage::Own, own, ahead, last, reading, target }
+        Self { table, style, show, stage: Stage::Own, own, ahead, last, reading, target }
     }
 
     /// Appends the next chunk. `false` means that the page was complete before.
@@ -57,8 +59,10 @@ impl Scrape {
             return false;
         }
         let bytes_max = out.len() + CHUNK_BYTES;
-        while out.len() < bytes_max && self.stage != Stage::Done {
-            let writer = &mut Writer::new(out, self.format);
+        let table = Arc::clone(&self.table);
+        let spellings = (self.style.escaping != Escaping::Underscores).then(|| table.spellings.read());
+        let writer = &mut Writer::new(out, self.style, spellings.as_deref());
+        while writer.len() < bytes_max && self.stage != Stage::Done {
             self.stage = match self.stage {
                 Stage::Own => self.own(writer),
                 Stage::Targets => self.targets(writer, bytes_max),

@@ -38,12 +38,14 @@ use self::{
     usage::Usage,
     value::Value,
 };
-use super::text::Kind;
+use super::{escaping::Spellings, text::Kind};
 
 /// Every series that the page shows.
 #[derive(Debug)]
 pub struct Table {
     families: RwLock<Families>,
+    /// How labels were spelled, where that is kept.
+    pub spellings: Spellings,
     /// The resources behind the series: the family `target_info`.
     pub targets: Targets,
     /// How much it holds.
@@ -66,6 +68,8 @@ pub struct Limits {
 pub struct Metric<'a> {
     /// Without the suffix of its samples.
     pub name: &'a str,
+    /// How its sender spelled the name, if that is kept and another.
+    pub spelled: &'a str,
     /// Its type.
     pub kind: Kind,
     /// As the name would end with it.
@@ -132,6 +136,7 @@ impl Table {
     pub fn new(limits: Limits) -> Self {
         let table = Self {
             families: RwLock::default(),
+            spellings: Spellings::default(),
             targets: Targets::default(),
             usage: Usage::new(limits.series_max, limits.bytes_max),
             counts: Counts::default(),
@@ -234,7 +239,7 @@ impl Table {
             return Err(Dropped::FamilyLimit);
         }
         let (unit, help) = (clipped(metric.unit), clipped(metric.help));
-        let family = Arc::new(Family::new(metric.name, metric.kind, unit, help));
+        let family = Arc::new(Family::new(&Metric { unit, help, ..*metric }));
         families.claim(metric.name, metric.kind, &name);
         families.by_name.insert(name, Arc::clone(&family));
         self.usage.changed((0, 0), (0, family.bytes()));

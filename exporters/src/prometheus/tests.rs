@@ -13,6 +13,7 @@ mod served;
 mod state;
 mod streams;
 mod types;
+mod utf8;
 
 use std::sync::Arc;
 
@@ -22,9 +23,10 @@ use proto::SignalKind;
 use self::otlp::{Metric, Resource, request};
 use super::{
     Config, PrometheusTable, Table,
+    escaping::Escaping,
     render::Scrape,
     series::{Dropped, value::Show},
-    text::Format,
+    text::{Format, Style},
 };
 
 /// A table with one input, fed with batches that arrive one second apart.
@@ -63,15 +65,16 @@ impl Fixture {
         self
     }
 
-    fn page(&self, format: Format) -> String {
-        let page = String::from_utf8(self.bytes(format)).unwrap();
-        checker::check(&page, format);
+    fn page(&self, style: impl Into<Style>) -> String {
+        let style = style.into();
+        let page = String::from_utf8(self.bytes(style)).unwrap();
+        checker::check(&page, style);
         page
     }
 
-    fn bytes(&self, format: Format) -> Vec<u8> {
+    fn bytes(&self, style: impl Into<Style>) -> Vec<u8> {
         let show = Show { now_ns: self.now_ns, ..self.show };
-        let mut scrape = Scrape::new(Arc::clone(&self.table), Vec::new(), format, show);
+        let mut scrape = Scrape::new(Arc::clone(&self.table), Vec::new(), style, show);
         let mut out = Vec::new();
         while scrape.next_chunk(&mut out) {}
         out

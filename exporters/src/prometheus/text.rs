@@ -20,12 +20,15 @@ pub mod number;
 pub use number::Number;
 use number::{push_count, push_double, push_number, push_seconds};
 
-use super::protobuf::Message;
+use super::{
+    escaping::{Escaping, Known, is_label_name, is_metric_name},
+    protobuf::{Message, Pairs},
+};
 
 /// A format of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `text/plain; version=0.0.4`.
+    /// `text/plain`.
     Text,
     /// `application/openmetrics-text; version=1.0.0`.
     OpenMetrics,
@@ -52,11 +55,22 @@ pub enum Kind {
     Unknown,
 }
 
+/// A format, and how it writes names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Style {
+    /// The format.
+    pub format: Format,
+    /// Names are escaped so.
+    pub escaping: Escaping,
+}
+
 /// The metadata of a family.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// Without `_total` and `_info`.
     pub name: &'a str,
+    /// As it was spelled, if that is known.
+    pub spelled: &'a str,
     /// Its type.
     pub kind: Kind,
     /// As the name ends with it.
@@ -70,6 +84,15 @@ pub struct Head<'a> {
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
     format: Format,
+    escaping: Escaping,
+    /// How labels were spelled, unless all names are as the table has them.
+    spellings: Option<&'a Known>,
+    /// The name of the family at hand, as it is written, and whether that is in quotes.
+    name: String,
+    quoted: bool,
+    /// Labels under the names that they are written with, and the one at hand.
+    labels: Vec<u8>,
+    label: String,
     /// The family at hand, in the format that is not text.
     message: Message,
 }
@@ -85,22 +108,36 @@ pub struct ExemplarText<'a> {
     pub time_ns: u64,
 }
 
-// === impl Format ===
+// === impl Style ===
 
-impl Format {
-    /// The value of `Content-Type`. From version 1.0.0 on it names the escaping (Prometheus, *Content
-    /// Negotiation*).
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => {
-                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
-            }
-            Self::Protobuf => {
-                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
-                 escaping=underscores"
-            }
+impl Style {
+    /// The value of `Content-Type`. Text that writes no name in its older form only is version 1.0.0; from that version
+    /// on the escaping is named (Prometheus, *Content Negotiation*).
+    pub fn content_type(self, old_text: bool) -> &'static str {
+        macro_rules! escaped {
+            ($start:literal) => {
+                match self.escaping {
+                    Escaping::Underscores => concat!($start, "; escaping=underscores"),
+                    Escaping::Dots => concat!($start, "; escaping=dots"),
+                    Escaping::Values => concat!($start, "; escaping=values"),
+                    Escaping::AllowUtf8 => concat!($start, "; escaping=allow-utf-8"),
+                }
+            };
         }
+        match self.format {
+            Format::Text if old_text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::Text => escaped!("text/plain; version=1.0.0; charset=utf-8"),
+            Format::OpenMetrics => escaped!("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            Format::Protobuf => escaped!(
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            ),
+        }
+    }
+}
+
+impl From<Format> for Style {
+    fn from(format: Format) -> Self {
+        Self { format, escaping: Escaping::Underscores }
     }
 }
 
@@ -145,19 +182,29 @@ impl Kind {
 // === impl Head ===
 
 impl Head<'_> {
-    /// The unit, where the name ends with it, as OpenMetrics demands, and the type may have one.
-    pub fn shown_unit(&self) -> &str {
+    /// The unit, where the name as it is written ends with it, as OpenMetrics demands, and the type may have one.
+    pub fn shown_unit(&self, name: &str) -> &str {
         let takes_unit = !matches!(self.kind, Kind::Info | Kind::StateSet);
-        if takes_unit && ends_with_unit(self.name, self.unit) { self.unit } else { "" }
+        if takes_unit && ends_with_unit(name, self.unit) { self.unit } else { "" }
     }
 }
 
 // === impl Writer ===
 
 impl<'a> Writer<'a> {
-    /// A writer that appends to `out`.
-    pub fn new(out: &'a mut Vec<u8>, format: Format) -> Self {
-        Self { out, format, message: Message::default() }
+    /// A writer that appends to `out`. Without `spellings` labels are written as the table has them.
+    pub fn new(out: &'a mut Vec<u8>, style: Style, spellings: Option<&'a Known>) -> Self {
+        Self {
+            out,
+            format: style.format,
+            escaping: style.escaping,
+            spellings,
+            name: String::new(),
+            quoted: false,
+            labels: Vec::new(),
+            label: String::new(),
+            message: Message::default(),
+        }
     }
 
     /// Which format it writes.
@@ -177,8 +224,11 @@ impl<'a> Writer<'a> {
 
     /// Begins a family, or goes on with one (`again`) that was begun in the chunk before.
     pub fn begin(&mut self, head: &Head<'_>, again: bool) {
+        self.name.clear();
+        self.escaping.push_family(&mut self.name, head.name, head.spelled, head.kind.suffix());
+        self.quoted = self.escaping == Escaping::AllowUtf8 && !is_metric_name(&self.name);
         match self.format {
-            Format::Protobuf => self.message.begin(head),
+            Format::Protobuf => self.message.begin(&self.name, head),
             Format::OpenMetrics | Format::Text if again => {}
             Format::OpenMetrics => self.openmetrics_head(head),
             Format::Text => self.text_head(head),
@@ -197,30 +247,50 @@ impl<'a> Writer<'a> {
         (self.format == Format::Protobuf).then_some(&mut self.message)
     }
 
+    /// Gives `show` the labels under the names that this page writes them with.
+    pub fn with_labels(&mut self, labels: &[u8], show: impl FnOnce(&mut Self, &[u8])) {
+        let Some(spellings) = self.spellings else { return show(self, labels) };
+        let mut written = std::mem::take(&mut self.labels);
+        written.clear();
+        for (known, value) in Pairs(labels) {
+            let known = std::str::from_utf8(known).unwrap_or_default();
+            self.label.clear();
+            self.escaping.push_label(&mut self.label, known, spellings.get(known).map(|spelled| &**spelled));
+            if !written.is_empty() {
+                written.push(b',');
+            }
+            push_name(&mut written, &self.label, !is_label_name(&self.label));
+            written.extend_from_slice(b"=\"");
+            written.extend_from_slice(value);
+            written.push(b'"');
+        }
+        show(self, &written);
+        self.labels = written;
+    }
+
     fn openmetrics_head(&mut self, head: &Head<'_>) {
-        self.metadata("TYPE", head.name, "", head.kind.word(self.format));
-        let unit = head.shown_unit();
+        self.metadata("TYPE", "", head.kind.word(self.format));
+        let unit = head.shown_unit(&self.name);
         if !unit.is_empty() {
-            self.metadata("UNIT", head.name, "", unit);
+            self.metadata("UNIT", "", unit);
         }
         if !head.help.is_empty() {
-            self.metadata("HELP", head.name, "", head.help);
+            self.metadata("HELP", "", head.help);
         }
     }
 
     fn text_head(&mut self, head: &Head<'_>) {
         if !head.help.is_empty() {
-            self.metadata("HELP", head.name, head.kind.suffix(), head.help);
+            self.metadata("HELP", head.kind.suffix(), head.help);
         }
-        self.metadata("TYPE", head.name, head.kind.suffix(), head.kind.word(self.format));
+        self.metadata("TYPE", head.kind.suffix(), head.kind.word(self.format));
     }
 
-    fn metadata(&mut self, keyword: &str, name: &str, suffix: &str, value: &str) {
+    fn metadata(&mut self, keyword: &str, suffix: &str, value: &str) {
         self.raw(b"# ");
         self.raw(keyword.as_bytes());
         self.raw(b" ");
-        self.raw(name.as_bytes());
-        self.raw(suffix.as_bytes());
+        self.family_name(suffix);
         self.raw(b" ");
         // No line of the page ends with a carriage return, so descriptions have none.
         for part in value.split('\r') {
@@ -232,9 +302,12 @@ impl<'a> Writer<'a> {
 
     /// Name and labels of a sample and the space after them. `labels` are rendered
     /// (`a="x",b="y"`), `extra` is one more pair, its value in need of no escape (`le`).
-    pub fn sample(&mut self, name: &[u8], suffix: &[u8], labels: &[u8], extra: Option<(&str, &[u8])>) {
-        self.raw(name);
-        self.raw(suffix);
+    pub fn sample(&mut self, suffix: &str, labels: &[u8], extra: Option<(&str, &[u8])>) {
+        if self.quoted {
+            return self.quoted_sample(suffix, labels, extra);
+        }
+        self.out.extend_from_slice(self.name.as_bytes());
+        self.raw(suffix.as_bytes());
         match (labels.is_empty(), extra) {
             (true, None) => {}
             (false, None) => self.all(&[b"{", labels, b"}"]),
@@ -244,6 +317,30 @@ impl<'a> Writer<'a> {
             }
         }
         self.raw(b" ");
+    }
+
+    /// A name in quotes stands within the braces.
+    fn quoted_sample(&mut self, suffix: &str, labels: &[u8], extra: Option<(&str, &[u8])>) {
+        self.raw(b"{");
+        self.family_name(suffix);
+        if !labels.is_empty() {
+            self.all(&[b",", labels]);
+        }
+        if let Some((key, value)) = extra {
+            self.all(&[b",", key.as_bytes(), b"=\"", value, b"\""]);
+        }
+        self.raw(b"} ");
+    }
+
+    fn family_name(&mut self, suffix: &str) {
+        if !self.quoted {
+            self.out.extend_from_slice(self.name.as_bytes());
+            return self.raw(suffix.as_bytes());
+        }
+        self.raw(b"\"");
+        push_escaped(self.out, &self.name, true);
+        self.raw(suffix.as_bytes());
+        self.raw(b"\"");
     }
 
     /// A sample's value.
@@ -319,6 +416,16 @@ pub fn push_label(labels: &mut Vec<u8>, name: &str, value: &str) {
     labels.extend_from_slice(b"=\"");
     push_escaped(labels, value, true);
     labels.push(b'"');
+}
+
+/// Appends a name, in quotes where it needs them.
+fn push_name(out: &mut Vec<u8>, name: &str, quoted: bool) {
+    if !quoted {
+        return out.extend_from_slice(name.as_bytes());
+    }
+    out.push(b'"');
+    push_escaped(out, name, true);
+    out.push(b'"');
 }
 
 /// Appends `text` with `\`, line feed and, where wanted, `"` escaped.

@@ -59,6 +59,7 @@ pub struct Translator {
     /// The stream of the point at hand.
     stream: u64,
     name: String,
+    spelled: String,
     exemplars: ExemplarLabels,
     bounds: Vec<f64>,
     counts: Vec<u64>,
@@ -73,6 +74,8 @@ pub struct Settings {
     namespace: String,
     const_labels: Vec<(String, String)>,
     suffixes: bool,
+    /// Whether names are kept as they are spelled.
+    utf8: bool,
     resource_labels: bool,
     service_labels: bool,
     scope_labels: bool,
@@ -103,6 +106,7 @@ impl Settings {
             namespace: config.namespace.clone(),
             const_labels: config.const_labels.clone().into_iter().collect(),
             suffixes: config.adds_suffixes(),
+            utf8: config.keeps_utf8(),
             resource_labels: conversion.enabled,
             service_labels: !conversion.exclude_service_attributes,
             scope_labels: !config.without_scope_info,
@@ -123,6 +127,7 @@ impl Translator {
             identity: Identity::default(),
             stream: 0,
             name: String::new(),
+            spelled: String::new(),
             exemplars: ExemplarLabels::default(),
             bounds: Vec::new(),
             counts: Vec::new(),
@@ -200,6 +205,7 @@ impl Translator {
 
     fn target_info(&mut self, table: &Table, now: UnixNanos) {
         self.labels.render("", &mut self.rendered);
+        self.teach(table);
         let put = if self.rendered.len() > LABELS_BYTES_MAX {
             Err(Dropped::LabelsTooLong)
         } else {
@@ -242,7 +248,7 @@ impl Translator {
     ) {
         let data = metric.data();
         let (mut kind, temporality) = kind_of(metric, &data);
-        let mut name = std::mem::take(&mut self.name);
+        let (mut name, mut spelled) = (std::mem::take(&mut self.name), std::mem::take(&mut self.spelled));
         let Settings { namespace, suffixes, .. } = &self.settings;
         let had_suffix =
             names::family_name(&mut name, namespace, metric.name(), kind, metric.unit(), *suffixes);
@@ -250,8 +256,12 @@ impl Translator {
             // A counter's sample must end in `_total`, which the user does not want to see added.
             kind = Kind::Unknown;
         }
+        if self.settings.utf8 {
+            names::spelled_name(&mut spelled, &name, namespace, metric.name(), kind);
+        }
         let unit = names::unit_suffix(metric.unit());
-        let description = Metric { name: &name, kind, unit: &unit, help: metric.description() };
+        let description =
+            Metric { name: &name, spelled: &spelled, kind, unit: &unit, help: metric.description() };
         let stream = self.identity.whole([of, self.identity.texts([metric.name(), metric.unit()])]);
         let target = Target {
             table,
@@ -264,7 +274,7 @@ impl Translator {
             input: self.input,
         };
         self.points(&target, &data);
-        self.name = name;
+        (self.name, self.spelled) = (name, spelled);
     }
 
     fn points(&mut self, target: &Target<'_>, data: &Data<'_>) {
@@ -434,6 +444,13 @@ impl Translator {
         target.table.put::<Summary>(family, &at, reading, |_| {})
     }
 
+    /// Where spellings are kept: those of the labels rendered last.
+    fn teach(&self, table: &Table) {
+        if self.settings.utf8 {
+            self.labels.teach(&table.spellings, &table.usage);
+        }
+    }
+
     /// The labels of a point, rendered; the identity of its series.
     fn render(
         &mut self,
@@ -452,6 +469,7 @@ impl Translator {
         if self.labels.render(reserved, &mut self.rendered) {
             target.table.counts.renamed_labels.add(1);
         }
+        self.teach(target.table);
         if self.rendered.len() > LABELS_BYTES_MAX {
             return Err(Dropped::LabelsTooLong);
         }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    Dropped,
+    Dropped, Metric,
     row::Point,
     shelf::Shelf,
     usage::Usage,
@@ -24,6 +24,8 @@ use crate::prometheus::text::{Head, Kind, Writer};
 pub struct Family {
     /// Without the suffix of its samples; unique in the table.
     pub name: Box<str>,
+    /// How the first writer spelled the name, if it is kept and another.
+    pub spelled: Box<str>,
     /// Settled by the first writer.
     pub kind: Kind,
     /// As the name would end with it; settled by the first writer.
@@ -81,12 +83,14 @@ struct Inner {
 
 impl Family {
     /// A family without series.
-    pub fn new(name: &str, kind: Kind, unit: &str, help: &str) -> Self {
+    pub fn new(metric: &Metric<'_>) -> Self {
+        let kind = metric.kind;
         Self {
-            name: name.into(),
+            name: metric.name.into(),
+            spelled: metric.spelled.into(),
             kind,
-            unit: unit.into(),
-            help: help.into(),
+            unit: metric.unit.into(),
+            help: metric.help.into(),
             warned: Default::default(),
             inner: Mutex::new(Inner { store: Store::new(kind), bounds: Vec::new(), retired: false }),
         }
@@ -166,7 +170,12 @@ impl Family {
     /// Bytes beside those of its series, an estimate.
     pub fn bytes(&self) -> usize {
         // The name stands in the list of families and in the claims as well.
-        size_of::<Self>() + 8 * (self.name.len() + 32) + self.help.len() + self.unit.len()
+        let texts = self.help.len() + self.unit.len() + self.spelled.len();
+        size_of::<Self>() + 8 * (self.name.len() + 32) + texts
+    }
+
+    fn head(&self) -> Head<'_> {
+        Head { name: &self.name, spelled: &self.spelled, kind: self.kind, unit: &self.unit, help: &self.help }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -248,14 +257,13 @@ impl Reading {
         if inner.store.is_empty() {
             return true;
         }
-        let head = Head { name: &family.name, kind: family.kind, unit: &family.unit, help: &family.help };
-        writer.begin(&head, self.headed);
+        writer.begin(&family.head(), self.headed);
         self.headed = true;
-        let (name, range) = ((family.name.as_bytes(), family.kind), (self.place, self.end));
+        let (kind, range) = (family.kind, (self.place, self.end));
         self.place = match &inner.store {
-            Store::Singles(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
-            Store::Histograms(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
-            Store::Summaries(shelf) => shelf.render(range, name, show, (writer, bytes_max)),
+            Store::Singles(shelf) => shelf.render(range, kind, show, (writer, bytes_max)),
+            Store::Histograms(shelf) => shelf.render(range, kind, show, (writer, bytes_max)),
+            Store::Summaries(shelf) => shelf.render(range, kind, show, (writer, bytes_max)),
         };
         writer.end();
         self.place == self.end

@@ -126,7 +126,7 @@ impl<V: Value> Shelf<V> {
     pub fn render(
         &self,
         (place, end): (u32, u32),
-        (name, kind): (&[u8], Kind),
+        kind: Kind,
         show: &Show,
         (writer, bytes_max): (&mut Writer<'_>, usize),
     ) -> u32 {
@@ -136,7 +136,7 @@ impl<V: Value> Shelf<V> {
             }
             let Some(row) = self.row(place) else { continue };
             let (start_ns, time_ns) = (row.start_ns, row.time_ns);
-            let line = Line { name, kind, labels: &row.labels, start_ns, time_ns, show };
+            let line = Line { kind, labels: &row.labels, start_ns, time_ns, show };
             line.write(&row.value, writer);
         }
         end

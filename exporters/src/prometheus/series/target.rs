@@ -75,7 +75,8 @@ impl Targets {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut range = targets.range::<[u8], _>((start, Bound::Unbounded)).peekable();
         if range.peek().is_some() {
-            let head = Head { name: "target", kind: Kind::Info, unit: "", help: "Target metadata" };
+            let head =
+                Head { name: "target", spelled: "", kind: Kind::Info, unit: "", help: "Target metadata" };
             writer.begin(&head, after.is_some());
         }
         let mut last = None;
@@ -140,15 +141,17 @@ impl Targets {
 
 impl Target {
     fn render(&self, writer: &mut Writer<'_>) {
-        if let Some(message) = writer.message() {
-            return message.series(&self.labels, |out| {
-                protobuf::push_number(out, Kind::Info, 1.0, |_| {});
-                true
-            });
-        }
-        writer.sample(b"target", b"_info", &self.labels, None);
-        writer.count(1);
-        writer.end_line();
+        writer.with_labels(&self.labels, |writer, labels| {
+            if let Some(message) = writer.message() {
+                return message.series(labels, |out| {
+                    protobuf::push_number(out, Kind::Info, 1.0, |_| {});
+                    true
+                });
+            }
+            writer.sample(Kind::Info.suffix(), labels, None);
+            writer.count(1);
+            writer.end_line();
+        });
     }
 
     fn bytes(&self, identity: &[u8]) -> usize {

@@ -92,8 +92,6 @@ pub trait Value: Sized + Send + 'static {
 /// What the lines of one series have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
-    /// The family's name.
-    pub name: &'a [u8],
     /// The family's type.
     pub kind: Kind,
     /// The rendered labels.
@@ -124,14 +122,21 @@ pub struct Show {
 impl Line<'_> {
     /// Writes a series in the format of the page.
     pub fn write<V: Value>(&self, value: &V, writer: &mut Writer<'_>) {
-        let Some(message) = writer.message() else { return value.render(self, writer) };
-        message.series(self.labels, |out| {
-            let shown = value.encode(self, out);
-            if self.show.timestamps && self.time_ns > 0 {
-                out.uint(metric::TIMESTAMP, self.time_ns / 1_000_000);
+        writer.with_labels(self.labels, |writer, labels| {
+            let line = &Line { labels, ..*self };
+            match writer.message() {
+                None => value.render(line, writer),
+                Some(message) => message.series(labels, |out| line.encode(value, out)),
             }
-            shown
         });
+    }
+
+    fn encode<V: Value>(&self, value: &V, out: &mut Wire) -> bool {
+        let shown = value.encode(self, out);
+        if self.show.timestamps && self.time_ns > 0 {
+            out.uint(metric::TIMESTAMP, self.time_ns / 1_000_000);
+        }
+        shown
     }
 
     /// Whether the page shows an exemplar still.
@@ -167,7 +172,7 @@ impl Line<'_> {
     /// Writes the `_created` line where it is wanted.
     pub fn created(&self, writer: &mut Writer<'_>) {
         if self.show.created && self.start_ns > 0 && writer.format() == Format::OpenMetrics {
-            writer.sample(self.name, b"_created", self.labels, None);
+            writer.sample("_created", self.labels, None);
             writer.created(self.start_ns);
             writer.end_line();
         }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::prometheus::text::Format;
+use crate::prometheus::{
+    escaping::Escaping,
+    text::{Format, Style},
+};
 
 #[derive(Default)]
 struct Family {
@@ -15,7 +18,10 @@ struct Family {
 }
 
 /// Checks a whole page (conformance M-D2 to M-D7, M-T1 to M-T7, P-M5).
-pub(super) fn check(page: &str, format: Format) {
+pub(super) fn check(page: &str, style: impl Into<Style>) {
+    let style = style.into();
+    let format = style.format;
+    let utf8 = style.escaping == Escaping::AllowUtf8;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut current = String::new();
     let mut lines = HashSet::new();
@@ -30,8 +36,18 @@ pub(super) fn check(page: &str, format: Format) {
         assert!(!line.is_empty() && !line.ends_with('\r'), "{line:?}");
         if let Some(metadata) = line.strip_prefix("# ") {
             let (keyword, rest) = metadata.split_once(' ').expect("a keyword");
-            let (name, value) = rest.split_once(' ').expect("a name");
-            assert_name(name, true);
+            let (name, value) = match rest.strip_prefix('"') {
+                Some(quoted) if utf8 => {
+                    let (name, rest) = read_quoted(quoted, line);
+                    (name, rest.strip_prefix(' ').expect("a space"))
+                }
+                _ => {
+                    let (name, value) = rest.split_once(' ').expect("a name");
+                    assert_name(name, true);
+                    (name.to_owned(), value)
+                }
+            };
+            let name = name.as_str();
             if name != current {
                 assert!(!families.contains_key(name), "the family {name} appears twice");
                 current = name.to_owned();
@@ -49,7 +65,7 @@ pub(super) fn check(page: &str, format: Format) {
             continue;
         }
         let family = families.get_mut(&current).expect("a TYPE before the first sample");
-        let sample = Sample::read(line, format);
+        let sample = Sample::read(line, format, utf8);
         family.samples += 1;
         let suffix =
             sample.name.strip_prefix(current.as_str()).unwrap_or_else(|| panic!("{line} in {current}"));
@@ -114,14 +130,23 @@ struct Sample {
 }
 
 impl Sample {
-    fn read(line: &str, format: Format) -> Self {
-        let end = line.find(['{', ' ']).expect("a value");
-        let (name, mut rest) = line.split_at(end);
-        assert_name(name, true);
+    fn read(line: &str, format: Format, utf8: bool) -> Self {
         let mut labels = Vec::new();
-        if rest.starts_with('{') {
-            (labels, rest) = read_labels(rest, line);
-        }
+        let (name, rest) = if let Some(quoted) = line.strip_prefix("{\"").filter(|_| utf8) {
+            let (name, after) = read_quoted(quoted, line);
+            let after = format!("{{{}", after.strip_prefix(',').unwrap_or(after));
+            let rest;
+            (labels, rest) = read_labels(&after, line, utf8);
+            (name, rest.to_owned())
+        } else {
+            let end = line.find(['{', ' ']).expect("a value");
+            let (name, mut rest) = line.split_at(end);
+            assert_name(name, true);
+            if rest.starts_with('{') {
+                (labels, rest) = read_labels(rest, line, utf8);
+            }
+            (name.to_owned(), rest.to_owned())
+        };
         let mut words = rest.split(' ').skip(1);
         let value = number(words.next().expect("a value"));
         let (mut has_exemplar, mut exemplar) = (false, 0.0);
@@ -130,7 +155,7 @@ impl Sample {
             Some("#") => {
                 assert_eq!(format, Format::OpenMetrics, "{line}");
                 let (_, text) = rest.split_once(" # ").expect("it is there");
-                let (pairs, text) = read_labels(text, line);
+                let (pairs, text) = read_labels(text, line, false);
                 let length: usize = pairs.iter().map(|(n, v)| n.chars().count() + v.chars().count()).sum();
                 assert!(length <= 128, "{line}");
                 let parts: Vec<&str> = text.split(' ').skip(1).collect();
@@ -140,36 +165,51 @@ impl Sample {
             }
             Some(time) => assert!(number(time).is_finite(), "{line}"),
         }
-        Self { name: name.into(), labels, value, has_exemplar, exemplar }
+        Self { name, labels, value, has_exemplar, exemplar }
     }
 }
 
-fn read_labels<'a>(text: &'a str, line: &str) -> (Vec<(String, String)>, &'a str) {
+fn read_labels<'a>(text: &'a str, line: &str, utf8: bool) -> (Vec<(String, String)>, &'a str) {
     let mut rest = text.strip_prefix('{').expect("a brace");
     let mut labels: Vec<(String, String)> = Vec::new();
     while !rest.starts_with('}') {
-        let (name, after) = rest.split_once("=\"").unwrap_or_else(|| panic!("a label in {line}"));
-        assert_name(name, false);
-        assert!(labels.iter().all(|(known, _)| known != name), "{name} twice in {line}");
-        let mut value = String::new();
-        let mut characters = after.char_indices();
-        let end = loop {
-            let (at, character) = characters.next().unwrap_or_else(|| panic!("unterminated: {line}"));
-            match character {
-                '"' => break at,
-                '\\' => match characters.next().expect("an escape").1 {
-                    'n' => value.push('\n'),
-                    escaped @ ('\\' | '"') => value.push(escaped),
-                    other => panic!("\\{other} in {line}"),
-                },
-                other => value.push(other),
+        let (name, after) = match rest.strip_prefix('"') {
+            Some(quoted) if utf8 => {
+                let (name, after) = read_quoted(quoted, line);
+                (name, after.strip_prefix("=\"").unwrap_or_else(|| panic!("a label in {line}")))
+            }
+            _ => {
+                let (name, after) = rest.split_once("=\"").unwrap_or_else(|| panic!("a label in {line}"));
+                assert_name(name, false);
+                (name.to_owned(), after)
             }
         };
-        labels.push((name.to_owned(), value));
-        rest = &after[end + 1..];
+        assert!(!name.is_empty() && !name.starts_with('_'), "{name:?} is reserved in {line}");
+        assert!(labels.iter().all(|(known, _)| *known != name), "{name} twice in {line}");
+        let value;
+        (value, rest) = read_quoted(after, line);
+        labels.push((name, value));
         rest = rest.strip_prefix(',').unwrap_or(rest);
     }
     (labels, &rest[1..])
+}
+
+/// What stands before the next quote, without its escapes, and what stands after it.
+fn read_quoted<'a>(text: &'a str, line: &str) -> (String, &'a str) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    loop {
+        let (at, character) = characters.next().unwrap_or_else(|| panic!("unterminated: {line}"));
+        match character {
+            '"' => return (value, &text[at + 1..]),
+            '\\' => match characters.next().expect("an escape").1 {
+                'n' => value.push('\n'),
+                escaped @ ('\\' | '"') => value.push(escaped),
+                other => panic!("\\{other} in {line}"),
+            },
+            other => value.push(other),
+        }
+    }
 }
 
 fn allowed(kind: &str, format: Format) -> &'static [&'static str] {

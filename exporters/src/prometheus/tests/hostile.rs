@@ -3,12 +3,32 @@
 use proptest::prelude::*;
 
 use super::{otlp::*, *};
+use crate::prometheus::config::TranslationStrategy;
 
 /// Few names and keys, so that they collide; any text as values.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "a", "a.b", "a_b", "a_total", "a_count", "a_bucket", "a_info", "le", "quantile", "job", "1", ""
+            "a",
+            "a.b",
+            "a_b",
+            "a-b",
+            "a_dot_b",
+            "U__a_2E_b",
+            "ä",
+            ".",
+            "3",
+            "__x",
+            "a_total",
+            "a.total",
+            "a_count",
+            "a_bucket",
+            "a_info",
+            "le",
+            "quantile",
+            "job",
+            "1",
+            ""
         ])
         .prop_map(str::to_owned),
         any::<String>(),
@@ -84,9 +104,19 @@ proptest! {
         batches in prop::collection::vec((pairs(), text(), prop::collection::vec(metric(), 0..6)), 0..6),
         limit in 0_usize..30,
         created in any::<bool>(),
+        strategy in prop::sample::select(vec![
+            TranslationStrategy::UnderscoreEscapingWithSuffixes,
+            TranslationStrategy::NoUTF8EscapingWithSuffixes,
+            TranslationStrategy::NoTranslation,
+        ]),
     ) {
-        let mut fixture =
-            Fixture::with(&Config { series_limit: limit, created_timestamps: created, ..Config::default() });
+        let config = Config {
+            series_limit: limit,
+            created_timestamps: created,
+            translation_strategy: Some(strategy),
+            ..Config::default()
+        };
+        let mut fixture = Fixture::with(&config);
         for (attributes, scope, metrics) in batches {
             let attributes: Vec<_> = attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             fixture.put(Resource::of(&attributes).scope(&scope, "1", &attributes), metrics);
@@ -95,6 +125,11 @@ proptest! {
         }
         fixture.page(Format::Text);
         fixture.families();
+        for escaping in [Escaping::Dots, Escaping::Values, Escaping::AllowUtf8].into_iter().filter(|_| config.keeps_utf8()) {
+            fixture.page(Style { format: Format::Text, escaping });
+            fixture.page(Style { format: Format::OpenMetrics, escaping });
+            protobuf::decode(&fixture.bytes(Style { format: Format::Protobuf, escaping }));
+        }
         let page = fixture.page(Format::OpenMetrics);
         let mut state = Vec::new();
         fixture.input.save(&mut state);

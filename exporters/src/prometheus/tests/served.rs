@@ -12,7 +12,7 @@ use tokio::{
 use super::{otlp::*, *};
 use crate::prometheus::{
     Page,
-    config::{Auth, AuthKind},
+    config::{Auth, AuthKind, TranslationStrategy},
     own::{Family, OwnFamilies},
     server::serve,
     text::Kind,
@@ -152,6 +152,37 @@ async fn m_c13_a_filter_of_names_is_ignored() {
     let (head, body) = server.ask("GET /metrics?name[]=x", "").await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(String::from_utf8(body).unwrap().contains("own_things_total"));
+}
+
+#[tokio::test]
+async fn m_c3_m_c9_who_asks_for_utf8_gets_names_as_they_are_spelled() {
+    let strategy = TranslationStrategy::NoUTF8EscapingWithSuffixes;
+    let config = Config { translation_strategy: Some(strategy), ..Config::default() };
+    let mut server = Server::open(config).await;
+    server.fixture.put(Resource::default(), vec![gauge("my.metric", "", vec![int(&[("a.b", "x")], 1)])]);
+    for (accept, content_type, expected) in [
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+            "{\"my.metric\",\"a.b\"=\"x\"} 1\n",
+        ),
+        (
+            "text/plain;version=1.0.0;escaping=values",
+            "text/plain; version=1.0.0; charset=utf-8; escaping=values",
+            "U__my_2E_metric{U__a_2E_b=\"x\"} 1\n",
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+            "my_metric{a_b=\"x\"} 1\n",
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "my_metric{a_b=\"x\"} 1\n"),
+    ] {
+        let (head, body) = server.ask("GET /metrics", &format!("Accept: {accept}\r\n")).await;
+        assert!(head.contains(&format!("content-type: {content_type}\r\n")), "{head}");
+        let page = String::from_utf8(body).unwrap();
+        assert!(page.contains(&format!("\n{expected}")), "{page}");
+    }
 }
 
 #[tokio::test]

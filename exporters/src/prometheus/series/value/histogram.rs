@@ -128,7 +128,7 @@ impl Histogram {
         let mut below = 0_u64;
         for (at, count) in counts.iter().enumerate() {
             below = below.saturating_add(*count);
-            writer.sample(line.name, b"_bucket", line.labels, Some(("le", bounds.spelling(at))));
+            writer.sample("_bucket", line.labels, Some(("le", bounds.spelling(at))));
             writer.count(below);
             line.end(writer, self.exemplars.get(at).and_then(Option::as_deref));
         }
@@ -140,7 +140,7 @@ impl Histogram {
         buckets.cumulative(|upper, below| {
             spelled.clear();
             push_double(&mut spelled, upper);
-            writer.sample(line.name, b"_bucket", line.labels, Some(("le", &spelled)));
+            writer.sample("_bucket", line.labels, Some(("le", &spelled)));
             writer.count(below);
             line.end(writer, self.newest_within(lower, upper));
             lower = upper;
@@ -309,12 +309,12 @@ impl Value for Histogram {
         if let Some(sum) = self.sum
             && (complete || writer.format() != Format::OpenMetrics)
         {
-            writer.sample(line.name, b"_sum", line.labels, None);
+            writer.sample("_sum", line.labels, None);
             writer.double(sum);
             line.end(writer, None);
         }
         if complete || writer.format() != Format::OpenMetrics {
-            writer.sample(line.name, b"_count", line.labels, None);
+            writer.sample("_count", line.labels, None);
             writer.count(self.count());
             line.end(writer, None);
         }

@@ -113,7 +113,7 @@ impl Value for Single {
     }
 
     fn render(&self, line: &Line<'_>, writer: &mut Writer<'_>) {
-        writer.sample(line.name, line.kind.suffix().as_bytes(), line.labels, None);
+        writer.sample(line.kind.suffix(), line.labels, None);
         writer.number(self.number());
         line.end(writer, self.exemplar.as_deref());
         if self.monotonic {

@@ -90,16 +90,16 @@ impl Value for Summary {
         for &(quantile, value) in &self.quantiles {
             spelled.clear();
             push_double(&mut spelled, quantile);
-            writer.sample(line.name, b"", line.labels, Some(("quantile", &spelled)));
+            writer.sample("", line.labels, Some(("quantile", &spelled)));
             writer.double(value);
             line.end(writer, None);
         }
         if self.sum >= 0.0 {
-            writer.sample(line.name, b"_sum", line.labels, None);
+            writer.sample("_sum", line.labels, None);
             writer.double(self.sum);
             line.end(writer, None);
         }
-        writer.sample(line.name, b"_count", line.labels, None);
+        writer.sample("_count", line.labels, None);
         writer.count(self.count);
         line.end(writer, None);
         line.created(writer);
