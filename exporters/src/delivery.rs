@@ -6,8 +6,8 @@
 //!    +------- commit the settled prefix <-- window
 //! ```
 //!
-//! Read in this order: this file, [`gather`] (what goes into a request), `window` (order and
-//! commit), `sender` (one request until it is settled), [`retry`] (the table), [`backoff`].
+//! Read in this order: this file, [`gather`] and `request` (what goes into a request), [`payload`] (its bytes), `window`
+//! (order and commit), `sender` (one request until it is settled), [`retry`] (the table), [`backoff`].
 //!
 //! - **In:** records of one pipeline, by a cursor of its own.
 //! - **Out:** requests to a [`Destination`].
@@ -19,7 +19,6 @@
 
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use pipelines::{
     consumer::{Exporter, Feed},
@@ -37,6 +36,7 @@ pub mod backoff;
 pub mod config;
 pub mod gather;
 mod notice;
+pub mod payload;
 mod request;
 pub mod retry;
 mod sender;
@@ -44,6 +44,8 @@ mod window;
 
 use backoff::{Policy, Random};
 use gather::{Gatherer, Gathering};
+use payload::Payload;
+use request::Request;
 use retry::Action;
 use sender::{Outgoing, Sender};
 use window::{Tally, Window};
@@ -51,7 +53,7 @@ use window::{Tally, Window};
 /// Where requests go: one protocol, one attempt at a time, no retry of its own.
 pub trait Destination: Send + Sync + 'static {
     /// Sends an export request of `signal` once, within a time of the destination's own.
-    fn send(&self, signal: SignalKind, request: Bytes) -> impl Future<Output = Answer> + Send;
+    fn send(&self, signal: SignalKind, request: Payload) -> impl Future<Output = Answer> + Send;
 }
 
 /// What came of one attempt.
@@ -225,13 +227,13 @@ impl<D: Destination> Run<D> {
         let (arrival, last) = (first.arrival, last.position);
         let ticket = self.window.push(last, bytes);
         self.show_in_flight();
-        let Some(batch) = request::join(records) else {
+        let Some(request) = Request::join(records) else {
             return self.settled(ticket, Tally::default());
         };
-        let request = Outgoing { batch, arrival };
+        let outgoing = Outgoing { request, arrival };
         let random = Random::new(self.random.number());
         let sender = Arc::clone(&self.sender);
-        self.jobs.spawn(async move { (ticket, settle(&sender, request, random).await) });
+        self.jobs.spawn(async move { (ticket, settle(&sender, outgoing, random).await) });
     }
 
     fn settled(&mut self, ticket: u64, tally: Tally) {
@@ -272,14 +274,14 @@ pub(crate) fn show_lag(edge: &ConsumerEdge, cursor: &Cursor) {
 
 /// Settles a request. A panic is a fault of ours; it costs this request and is counted, but does not
 /// stop the exporter.
-async fn settle<D: Destination>(sender: &Sender<D>, request: Outgoing, random: Random) -> Tally {
-    let Outgoing { batch, arrival } = request.clone();
-    match AssertUnwindSafe(sender.settle(request, random)).catch_unwind().await {
+async fn settle<D: Destination>(sender: &Sender<D>, outgoing: Outgoing, random: Random) -> Tally {
+    let Outgoing { request, arrival } = outgoing.clone();
+    match AssertUnwindSafe(sender.settle(outgoing, random)).catch_unwind().await {
         Ok(tally) => tally,
         Err(_) => {
-            error!(items = batch.items(), "a fault in the exporter cost a request; please report it");
+            error!(items = request.items(), "a fault in the exporter cost a request; please report it");
             let mut tally = Tally::default();
-            sender.give_up(batch, arrival, sender::fault(), &mut tally).await;
+            sender.give_up(request, arrival, sender::fault(), &mut tally).await;
             tally
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! - **In:** the bytes of an export request.
 //! - **Out:** one unary call, and what came of it, by the table of [`crate::delivery::retry`].
-//! - **Guaranteed:** the bytes are sent as they came (one copy, into tonic's send buffer); the start
+//! - **Guaranteed:** the bytes are sent as they came, and from where they are unless they are compressed; the start
 //!   does not wait for the destination; an attempt ends within its time, connecting included; an answer takes at most [`ANSWER_BYTES_MAX`] of memory, also
 //!   when it is compressed; nothing a destination says makes it panic.
 //! - **Not here:** retry, joining, order ([`crate::delivery`]).
@@ -27,6 +27,7 @@ use crate::{
     auth::{Authenticators, Credentials},
     delivery::{
         self, Answer, Delivery, Destination, Refused,
+        payload::Payload,
         retry::{self, Action},
     },
 };
@@ -35,6 +36,7 @@ mod channel;
 mod codec;
 mod config;
 mod connections;
+mod frame;
 mod resolver;
 
 pub use config::{Balancer, Compression, Config, Keepalive, Tls};
@@ -147,7 +149,7 @@ impl Connection {
 // === impl Client ===
 
 impl Destination for Client {
-    async fn send(&self, signal: SignalKind, request: Bytes) -> Answer {
+    async fn send(&self, signal: SignalKind, request: Payload) -> Answer {
         let deadline = now() + self.timeout;
         let mut failed = Vec::new();
         loop {
@@ -190,9 +192,13 @@ impl Client {
         lease: &Lease,
         way: Arc<Way>,
         signal: SignalKind,
-        message: Bytes,
+        payload: Payload,
     ) -> Result<Bytes, (Voice, Status)> {
-        let channel = Guarded { channel: lease.channel.clone(), way };
+        let (plain, compressible) = match self.compression {
+            None => (Some(payload), None),
+            Some(_) => (None, Some(payload.to_bytes())),
+        };
+        let channel = Guarded { channel: lease.channel.clone(), plain, way };
         // Go's gRPC server compresses its answer as the request was, whatever we accept.
         let mut grpc = Grpc::with_origin(channel, self.origin.clone())
             .accept_compressed(CompressionEncoding::Gzip)
@@ -202,8 +208,8 @@ impl Client {
             grpc = grpc.send_compressed(encoding);
         }
         grpc.ready().await.map_err(|status| (Voice::Destination, status))?;
-        let codec = BytesCodec { request_bytes: message.len() };
-        let mut request = Request::new(tokio_stream::once(message));
+        let codec = BytesCodec { request_bytes: compressible.as_ref().map_or(0, Bytes::len) };
+        let mut request = Request::new(tokio_stream::iter(compressible));
         *request.metadata_mut() = self.metadata();
         request.set_timeout(self.timeout);
         let answer = grpc.streaming(request, path(signal), codec).await;

@@ -17,7 +17,6 @@ use pipelines::{
     refusal::{Downstream, RETRY_AFTER, Refusal},
     time::UnixNanos,
 };
-use proto::AnyBatch;
 use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep, sleep_until},
@@ -27,7 +26,7 @@ use super::{
     Answer, Destination, Refused, Settings,
     backoff::{Backoff, Random},
     notice::{Notices, shown},
-    request::{cut, halve},
+    request::Request,
     retry::{self, Action},
     window::Tally,
 };
@@ -51,7 +50,7 @@ pub(super) struct Sender<D> {
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     /// The request.
-    pub(super) batch: AnyBatch,
+    pub(super) request: Request,
     /// When the oldest data in it came in.
     pub(super) arrival: UnixNanos,
 }
@@ -83,17 +82,17 @@ impl<D: Destination> Sender<D> {
     }
 
     /// Settles every item of a request.
-    pub(super) async fn settle(&self, request: Outgoing, mut random: Random) -> Tally {
-        let Outgoing { batch, arrival } = request;
+    pub(super) async fn settle(&self, outgoing: Outgoing, mut random: Random) -> Tally {
+        let Outgoing { request, arrival } = outgoing;
         let mut tally = Tally::default();
         let gathering = &self.settings.gathering;
         // Pieces wait in reverse, so that the next one is at the end.
-        let mut waiting = cut(batch, gathering.bytes_max, gathering.items_max);
+        let mut waiting = request.cut(gathering.bytes_max, gathering.items_max);
         waiting.reverse();
         let mut halved_in_vain = 0;
         while let Some(piece) = waiting.pop() {
-            if piece.bytes().len() > gathering.bytes_max {
-                let refused = too_large(piece.bytes().len());
+            if piece.bytes() > gathering.bytes_max {
+                let refused = too_large(piece.bytes());
                 self.give_up(piece, arrival, refused, &mut tally).await;
                 continue;
             }
@@ -103,7 +102,7 @@ impl<D: Destination> Sender<D> {
                     count(&mut tally, &piece, rejected);
                 }
                 End::GivenUp(refused) => self.give_up(piece, arrival, refused, &mut tally).await,
-                End::TooLarge(refused) => match halve(&piece) {
+                End::TooLarge(refused) => match piece.halve() {
                     Some((first, second)) if halved_in_vain < HALVED_IN_VAIN_MAX => {
                         halved_in_vain += 1;
                         waiting.extend([second, first]);
@@ -116,13 +115,14 @@ impl<D: Destination> Sender<D> {
     }
 
     /// Sends a piece until the destination takes it, or refuses it in a way that waiting cannot mend.
-    async fn send(&self, piece: &AnyBatch, random: &mut Random) -> End {
+    async fn send(&self, piece: &Request, random: &mut Random) -> End {
         let policy = self.settings.retry;
         let mut backoff = Backoff::new(policy, Random::new(random.number()));
         let begun = now();
+        let payload = piece.payload();
         loop {
             self.paused().await;
-            let refused = match self.destination.send(piece.kind(), piece.bytes().clone()).await {
+            let refused = match self.destination.send(piece.signal(), payload.clone()).await {
                 Answer::Taken { rejected, message } => {
                     if rejected > 0 || !message.is_empty() {
                         self.notices.partial(rejected, &message);
@@ -153,7 +153,7 @@ impl<D: Destination> Sender<D> {
     /// lost; it is counted in any case.
     pub(super) async fn give_up(
         &self,
-        piece: AnyBatch,
+        piece: Request,
         arrival: UnixNanos,
         refused: Refused,
         tally: &mut Tally,
@@ -161,7 +161,7 @@ impl<D: Destination> Sender<D> {
         let items = piece.items() as u64;
         if self.delivered {
             self.notices.told(items, &refused);
-        } else if self.keep(piece, arrival, &refused).await {
+        } else if self.keep(&piece, arrival, &refused).await {
             self.notices.kept(items, &refused);
         } else {
             self.notices.lost(items, &refused);
@@ -170,16 +170,16 @@ impl<D: Destination> Sender<D> {
     }
 
     /// Puts a piece among the dead letters. When this returns it is on disk, or counted as not kept.
-    async fn keep(&self, piece: AnyBatch, arrival: UnixNanos, refused: &Refused) -> bool {
+    async fn keep(&self, piece: &Request, arrival: UnixNanos, refused: &Refused) -> bool {
         let Some(dead_letters) = self.dead_letters.clone() else { return false };
         let letter = Letter {
             arrival,
             refused: UnixNanos::now(),
-            signal: piece.kind(),
+            signal: piece.signal(),
             items: piece.items() as u64,
             code: refused.code.to_owned(),
             reason: refused.message.clone(),
-            payload: piece.bytes().clone(),
+            payload: piece.whole().bytes().clone(),
         };
         let kept = spawn_blocking(move || dead_letters.keep(&letter)).await;
         let kept = kept.unwrap_or_else(|error| Err(NotKept::Storage(std::io::Error::other(error))));
@@ -230,7 +230,7 @@ impl<D: Destination> Sender<D> {
 
 /// Partial success: what the destination left out is failed, and not sent again (OTLP, *Partial
 /// Success*). It may claim no more than it was given.
-fn count(tally: &mut Tally, piece: &AnyBatch, rejected: u64) {
+fn count(tally: &mut Tally, piece: &Request, rejected: u64) {
     let items = piece.items() as u64;
     let rejected = rejected.min(items);
     tally.sent += items - rejected;

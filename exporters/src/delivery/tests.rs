@@ -6,6 +6,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use pipelines::{
     component::ComponentId,
     engine::drain::{DrainTrigger, drain},
@@ -64,7 +65,8 @@ impl Script {
 }
 
 impl Destination for Script {
-    async fn send(&self, _: SignalKind, request: Bytes) -> Answer {
+    async fn send(&self, _: SignalKind, request: Payload) -> Answer {
+        let request = request.to_bytes();
         let number = {
             let mut received = self.received.lock().unwrap();
             received.push((now(), request.clone()));

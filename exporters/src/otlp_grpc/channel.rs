@@ -3,7 +3,8 @@
 //! - **Guaranteed:** whatever goes wrong on the way (refused, reset, closed without an answer) is
 //!   UNAVAILABLE, which the table retries: a network that fails says nothing about the data. Left to
 //!   itself tonic calls some of these UNKNOWN or INTERNAL, which would lose the request. And
-//!   `grpc-status-details-bin` that is not base64 is left out, because tonic panics on it.
+//!   `grpc-status-details-bin` that is not base64 is left out, because tonic panics on it. A request that is not
+//!   compressed goes out from where it is ([`super::frame`]).
 //! - **Not here:** which connection ([`super::connections`]).
 
 use std::{
@@ -22,12 +23,15 @@ use http_body_util::BodyExt;
 use tonic::{ConnectError, Status, TimeoutExpired, body::Body, metadata::MetadataMap, transport::Channel};
 use tower::Service;
 
-use super::connections::causes;
+use super::{connections::causes, frame::Framed};
+use crate::delivery::payload::Payload;
 
 /// A channel whose answers are safe to hand to tonic's client.
 #[derive(Clone, Debug)]
 pub(super) struct Guarded {
     pub(super) channel: Channel,
+    /// Goes out in place of what tonic would frame.
+    pub(super) plain: Option<Payload>,
     pub(super) way: Arc<Way>,
 }
 
@@ -77,6 +81,10 @@ impl Service<Request<Body>> for Guarded {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let request = match self.plain.take() {
+            Some(payload) => request.map(|_| Body::new(Framed::new(payload))),
+            None => request,
+        };
         let (answer, way) = (self.channel.call(request), Arc::clone(&self.way));
         Box::pin(async move {
             let mut answer = answer.await.map_err(|error| way.lost(&error))?;

@@ -1,6 +1,7 @@
 //! A codec that leaves messages as they are: bytes in, bytes out.
 //!
-//! On the way out tonic copies a message once, behind its five-byte header (or compresses it there).
+//! On the way out tonic compresses the message behind its five-byte header; what is not compressed does not come this
+//! way ([`super::frame`]).
 //! On the way in the answer is split off the receive buffer without a copy.
 
 use bytes::{Buf, BufMut, Bytes};

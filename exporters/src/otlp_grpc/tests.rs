@@ -31,7 +31,7 @@ fn client(config: &Config) -> Client {
 /// What the exporter makes of an answer.
 async fn check(reply: Reply) -> Answer {
     let peer = Peer::start(None, move |_, _| reply.clone()).await;
-    client(&config(peer.address)).send(SignalKind::Traces, Bytes::from_static(b"request")).await
+    client(&config(peer.address)).send(SignalKind::Traces, Bytes::from_static(b"request").into()).await
 }
 
 async fn refusal(reply: Reply) -> Refused {
@@ -66,7 +66,7 @@ async fn bytes_received_are_the_bytes_sent() {
     let large: Bytes =
         (0..3_000_000u32).map(|i| (i.wrapping_mul(7919) >> 5) as u8).collect::<Vec<_>>().into();
     for message in [Bytes::new(), Bytes::from_static(b"\x0a\x00"), large] {
-        assert_eq!(client.send(SignalKind::Traces, message.clone()).await, plain(0, ""));
+        assert_eq!(client.send(SignalKind::Traces, message.clone().into()).await, plain(0, ""));
         let received = peer.received().pop().unwrap();
         assert!(!received.compressed);
         assert!(received.message == message, "{} bytes arrived changed", message.len());
@@ -77,7 +77,7 @@ async fn bytes_received_are_the_bytes_sent() {
 async fn each_signal_has_its_own_method() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
     for signal in SignalKind::ALL {
-        client(&config(peer.address)).send(signal, Bytes::new()).await;
+        client(&config(peer.address)).send(signal, Bytes::new().into()).await;
     }
     let paths: Vec<_> = peer.received().into_iter().map(|received| received.path).collect();
     assert_eq!(
@@ -95,7 +95,7 @@ async fn o_c16_headers_name_type_encoding_deadline_and_what_the_user_added() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
     let headers = [("X-Scope-OrgID".to_owned(), Secret::from("tenant"))].into();
     let config = Config { compression: Compression::Gzip, headers, ..config(peer.address) };
-    client(&config).send(SignalKind::Logs, Bytes::from_static(b"hello hello hello")).await;
+    client(&config).send(SignalKind::Logs, Bytes::from_static(b"hello hello hello").into()).await;
     let received = peer.received().pop().unwrap();
     for (name, value) in [
         ("content-type", "application/grpc"),
@@ -125,7 +125,7 @@ async fn each_request_says_who_we_are() {
     let headers = [("authorization".to_owned(), Secret::from("nobody"))].into();
     let config = Config { auth, headers, ..config(peer.address) };
     let built = config.build(1, None, &authenticators).unwrap();
-    built.connection.open().send(SignalKind::Logs, Bytes::new()).await;
+    built.connection.open().send(SignalKind::Logs, Bytes::new().into()).await;
     assert_eq!(peer.received()[0].headers["authorization"], "Bearer abc");
     assert_eq!(config.without_effect()[0].path, "auth.authenticator", "it went out in the clear");
     let nobody = config.build(1, None, &Authenticators::default()).unwrap_err();
@@ -139,7 +139,7 @@ async fn each_request_says_who_we_are() {
 async fn zstd_is_sent_where_configured() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
     let config = Config { compression: Compression::Zstd, ..config(peer.address) };
-    client(&config).send(SignalKind::Logs, Bytes::from_static(b"hello")).await;
+    client(&config).send(SignalKind::Logs, Bytes::from_static(b"hello").into()).await;
     let received = peer.received().pop().unwrap();
     assert_eq!(received.headers["grpc-encoding"], "zstd");
     assert_eq!(received.message[..4], [0x28, 0xb5, 0x2f, 0xfd]);
@@ -184,7 +184,7 @@ async fn o_c5_an_http_error_of_a_proxy_is_read_as_grpc_says() {
 #[tokio::test]
 async fn o_c8_refused_and_closed_connections_are_tried_again() {
     let address = Peer::start(None, |_, _| Reply::ok(b"")).await.address;
-    let nobody = client(&config(address)).send(SignalKind::Traces, Bytes::new()).await;
+    let nobody = client(&config(address)).send(SignalKind::Traces, Bytes::new().into()).await;
     assert!(
         matches!(
             &nobody,
@@ -200,7 +200,7 @@ async fn o_c8_refused_and_closed_connections_are_tried_again() {
 async fn o_c8_a_connection_that_ends_with_requests_in_flight_is_tried_again() {
     let peer = Peer::start(None, |_, _| Reply { hang: true, ..Reply::default() }).await;
     let client = client(&config(peer.address));
-    let sending = tokio::spawn(async move { client.send(SignalKind::Traces, Bytes::new()).await });
+    let sending = tokio::spawn(async move { client.send(SignalKind::Traces, Bytes::new().into()).await });
     while peer.received().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -216,20 +216,20 @@ async fn o_c8_a_connection_that_ends_with_requests_in_flight_is_tried_again() {
 async fn a_server_that_dies_and_comes_back_is_found_again() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
     let (address, client) = (peer.address, client(&config(peer.address)));
-    assert_eq!(client.send(SignalKind::Traces, Bytes::new()).await, plain(0, ""));
+    assert_eq!(client.send(SignalKind::Traces, Bytes::new().into()).await, plain(0, ""));
     drop(peer);
-    while client.send(SignalKind::Traces, Bytes::new()).await == plain(0, "") {
+    while client.send(SignalKind::Traces, Bytes::new().into()).await == plain(0, "") {
         tokio::task::yield_now().await;
     }
     let _back = Peer::start(Some(address), |_, _| Reply::ok(b"")).await;
-    assert_eq!(client.send(SignalKind::Traces, Bytes::new()).await, plain(0, ""));
+    assert_eq!(client.send(SignalKind::Traces, Bytes::new().into()).await, plain(0, ""));
 }
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_tried_again() {
     let peer = Peer::start(None, |_, _| Reply { hang: true, ..Reply::default() }).await;
     let config = Config { timeout: Span(Duration::from_millis(50)), ..config(peer.address) };
-    let answer = client(&config).send(SignalKind::Traces, Bytes::new()).await;
+    let answer = client(&config).send(SignalKind::Traces, Bytes::new().into()).await;
     assert!(
         matches!(&answer, Answer::Refused(Refused { action: Action::Retry { after: None }, .. })),
         "{answer:?}"

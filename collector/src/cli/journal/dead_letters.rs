@@ -276,7 +276,7 @@ impl Sent {
 async fn send(client: &impl Destination, letter: &Letter) -> Answer {
     let mut attempts = 1;
     loop {
-        let answer = client.send(letter.signal, letter.payload.clone()).await;
+        let answer = client.send(letter.signal, letter.payload.clone().into()).await;
         match &answer {
             Answer::Refused(Refused { action: Action::Retry { after }, .. }) if attempts < ATTEMPTS_MAX => {
                 tokio::time::sleep(after.unwrap_or(PAUSE).min(PAUSE_MAX)).await;

@@ -52,7 +52,7 @@ async fn peers<const N: usize>() -> [Peer; N] {
 }
 
 async fn send(client: &Client) -> Answer {
-    client.send(SignalKind::Traces, Bytes::from_static(b"request")).await
+    client.send(SignalKind::Traces, Bytes::from_static(b"request").into()).await
 }
 
 /// Sends until the destination takes it: how many attempts failed before.

@@ -74,7 +74,7 @@ impl Secure {
     async fn ask(&self, tls: Tls) -> Answer {
         let endpoint = format!("https://localhost:{}", self.address.port());
         let client = client(&Config { endpoint, tls, ..config(self.address) });
-        client.send(SignalKind::Traces, Bytes::from_static(b"request")).await
+        client.send(SignalKind::Traces, Bytes::from_static(b"request").into()).await
     }
 }
 
@@ -168,6 +168,6 @@ async fn a_server_without_tls_is_not_spoken_to_in_the_clear() {
     let endpoint = format!("https://localhost:{}", peer.address.port());
     let tls = trusting(&Authority::new("ours"));
     let client = client(&Config { endpoint, tls, ..config(peer.address) });
-    passing(client.send(SignalKind::Traces, Bytes::new()).await);
+    passing(client.send(SignalKind::Traces, Bytes::new().into()).await);
     assert!(peer.received().is_empty());
 }

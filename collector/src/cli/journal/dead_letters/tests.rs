@@ -1,5 +1,6 @@
 use clap::Parser;
 use expect_test::{Expect, expect};
+use exporters::delivery::payload::Payload;
 use pipelines::dead_letters;
 use proto::SignalKind;
 
@@ -165,7 +166,7 @@ fn two_replays_at_a_time_are_refused() {
 struct Choosy;
 
 impl Destination for Choosy {
-    async fn send(&self, _: SignalKind, request: bytes::Bytes) -> Answer {
+    async fn send(&self, _: SignalKind, request: Payload) -> Answer {
         match request.len() > 100 {
             true => Answer::Taken { rejected: 2, message: String::new() },
             false => Answer::Refused(Refused {
@@ -181,7 +182,7 @@ impl Destination for Choosy {
 struct Dying(std::sync::atomic::AtomicUsize);
 
 impl Destination for Dying {
-    async fn send(&self, _: SignalKind, _: bytes::Bytes) -> Answer {
+    async fn send(&self, _: SignalKind, _: Payload) -> Answer {
         match self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
             0 => Answer::Taken { rejected: 0, message: String::new() },
             _ => Answer::Refused(Refused {
