@@ -4,6 +4,7 @@
 //! - **Out:** an exit code: 0, 1 if the configuration is wrong or the command failed, 2 if the arguments are.
 //! - **Not here:** what `run` and `smoke` do; [`Handlers`] brings that in.
 
+mod completions;
 mod components;
 mod journal;
 mod keys;
@@ -19,6 +20,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::{self, Loaded, Source, diagnostic::Diagnostics};
 
@@ -26,10 +28,14 @@ use crate::config::{self, Loaded, Source, diagnostic::Diagnostics};
 #[derive(Debug, Parser)]
 #[command(name = "phasor", version, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file; give it again to merge further files over it. Without one, the embedded default
-    /// applies, which `phasor print-config` shows.
-    #[arg(long, global = true, value_name = "FILE", env = "PHASOR_CONFIG", value_parser = clap::builder::OsStringValueParser::new())]
+    /// Configuration: a file, `file:PATH`, `yaml:TEXT` (its keys may be paths joined by `::`) or `env:NAME`, a
+    /// variable that holds one. Give it again to merge further ones over it: mappings are merged key by key,
+    /// everything else is replaced. Without one, the embedded default applies, which `phasor print-config` shows.
+    #[arg(long, global = true, value_name = "CONFIG", env = "PHASOR_CONFIG", value_parser = clap::builder::OsStringValueParser::new())]
     config: Vec<OsString>,
+    /// One value over all configurations, under keys joined by dots: `--set exporters.debug.verbosity=detailed`.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Where the journal, the phase store and the first key are kept. Default: $XDG_STATE_HOME/phasor, else
     /// ~/.local/state/phasor; /var/lib/phasor for root.
     #[arg(long, global = true, value_name = "DIR", env = "PHASOR_DATA_DIR")]
@@ -43,12 +49,18 @@ pub struct Cli {
 enum Command {
     /// Run the collector (the default).
     Run,
-    /// Check the configuration and tell everything that is wrong with it.
+    /// Check the configuration, with the files it names, and tell everything that is wrong with it. Exits with 0 if
+    /// it can be used, also with warnings, with 1 if it cannot, with 2 if the arguments are wrong.
     Validate(ValidateArgs),
     /// Show the configuration as it is understood, defaults written out, secrets left out.
     PrintConfig,
     /// Show the JSON schema of the configuration, for editors.
     PrintSchema,
+    /// Print completions for a shell: `source <(phasor completions bash)`.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// List the components that a configuration may use.
     Components,
     /// Manage the API keys of the phase store, also while a server runs.
@@ -74,7 +86,8 @@ struct ValidateArgs {
 enum Format {
     /// Faults with excerpts on standard error.
     Text,
-    /// One JSON object on standard output.
+    /// One JSON object on standard output: `valid`, `pipelines`, and `diagnostics`, a list of objects with
+    /// `severity`, `file`, `line`, `column`, `path`, `message` and `help`.
     Json,
 }
 
@@ -158,10 +171,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
         Command::Validate(args) => validate::validate(&cli.sources(), args.format, &mut out, &mut err),
         Command::PrintConfig => print_config::print_config(&cli.sources(), &mut out, &mut err),
         Command::PrintSchema => print_schema::print_schema(&mut out),
+        Command::Completions { shell } => completions::completions(*shell, &mut out),
         Command::Components => components::components(&mut out),
         Command::Run => {
             drop((out, err));
-            return match config::load(&cli.sources()) {
+            return match config::load(&cli.sources()).and_then(Loaded::with_sound_files) {
                 Ok(loaded) => (handlers.run)(loaded, &cli.data_dir()),
                 Err(diagnostics) => refuse(&diagnostics, &mut io::stderr().lock()),
             };
@@ -185,13 +199,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
 impl Cli {
     fn sources(&self) -> Vec<Source> {
         // An empty variable is one that is not set.
-        let given = self.config.iter().filter(|path| !path.is_empty());
-        // The Collector's way to say that a file is a file.
-        let path = |given: &OsString| match given.to_str().and_then(|text| text.strip_prefix("file:")) {
-            Some(path) => PathBuf::from(path),
-            None => PathBuf::from(given),
-        };
-        given.map(|given| Source::File(path(given))).collect()
+        let given = self.config.iter().filter(|given| !given.is_empty());
+        let mut sources: Vec<_> = given.map(|given| Source::parse(given)).collect();
+        if sources.is_empty() {
+            sources.push(Source::Default);
+        }
+        sources.extend(self.set.iter().cloned().map(Source::Setting));
+        sources
     }
 
     fn data_dir(&self) -> PathBuf {

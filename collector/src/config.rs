@@ -6,11 +6,13 @@
 //!   would be right and the nearest known name. Nothing is read half.
 //! - **Not here:** the keys of components; each has them beside its code.
 //!
-//! Read in the order of the way a file takes: [`tree`] (text to nodes with places), [`mod@env`] (references in the
-//! scalars), [`typed`] (nodes to a component's `Config`), [`sections`] and [`service`] (what must fit
-//! together), [`mod@print`] (and back to text). [`names`] is the list of components and their aliases.
+//! Read in the order of the way a file takes: [`source`] (where it is read), [`tree`] (text to nodes with places),
+//! [`mod@env`] (references in the scalars), [`typed`] (nodes to a component's `Config`), [`sections`] and [`service`]
+//! (what must fit together), [`catalogs`] (files that it names), [`mod@print`] (and back to text). [`names`] is the list
+//! of components and their aliases, [`schema`] tells editors about all of it.
 
 pub mod answer_mode;
+mod catalogs;
 pub mod diagnostic;
 mod env;
 pub mod extensions;
@@ -20,16 +22,14 @@ mod print;
 pub mod schema;
 mod sections;
 mod service;
+pub mod source;
 pub mod telemetry;
 mod tree;
 mod typed;
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use pipelines::{
@@ -40,12 +40,8 @@ use pipelines::{
     processors,
 };
 
-use self::{
-    diagnostic::{Diagnostic, Diagnostics},
-    extensions::FileStorage,
-    telemetry::Telemetry,
-    tree::{Document, Node},
-};
+pub use self::source::Source;
+use self::{diagnostic::Diagnostics, extensions::FileStorage, telemetry::Telemetry, tree::Node};
 use crate::receivers;
 
 /// A configuration in which everything fits together. Component ids are canonical.
@@ -85,24 +81,10 @@ pub struct Loaded {
     pub config: Config,
     /// What it does not do although it seems to say so.
     pub warnings: Diagnostics,
+    /// What is wrong in the files that it names: it cannot run with them, and can be shown.
+    pub broken_files: Diagnostics,
     /// Names of the files it came from.
     pub sources: Vec<String>,
-}
-
-/// Where a configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The one inside the binary.
-    Default,
-    /// A file.
-    File(PathBuf),
-    /// A text under a name.
-    Text {
-        /// Shown in messages.
-        name: String,
-        /// YAML.
-        text: String,
-    },
 }
 
 /// Reads the configuration from `sources`, later ones merged over earlier ones as the Collector merges them;
@@ -129,8 +111,7 @@ pub fn load_with(
     // A file that cannot be read at all would make every name in the others look undefined.
     let mut unreadable = false;
     for source in sources {
-        let tree = source.read().and_then(|document| Arc::new(document).read());
-        let (mut tree, faults) = match tree {
+        let (mut tree, faults) = match source.read(environment) {
             Ok(read) => read,
             Err(fault) => {
                 found.push(fault);
@@ -146,19 +127,38 @@ pub fn load_with(
         }
     }
     let names: Vec<_> = sources.iter().map(Source::name).collect();
+    let mut broken_files = Vec::new();
     let config = match merged {
         Some(mut tree) if !unreadable => {
             tree.number();
-            sections::assemble(&tree, &mut found)
+            let config = sections::assemble(&tree, &mut found);
+            broken_files = config.iter().flat_map(|config| catalogs::faults(&tree, config)).collect();
+            config
         }
         _ => None,
     };
     let diagnostics = Diagnostics::sorted(found, &names);
     match config {
         Some(config) if !diagnostics.has_errors() => {
-            Ok(Loaded { config, warnings: diagnostics, sources: names })
+            let broken_files = Diagnostics(broken_files);
+            Ok(Loaded { config, warnings: diagnostics, broken_files, sources: names })
         }
         _ => Err(diagnostics),
+    }
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// This, if the collector can run with it.
+    ///
+    /// # Errors
+    /// What is wrong in the files that it names, and the warnings.
+    pub fn with_sound_files(self) -> Result<Self, Diagnostics> {
+        if self.broken_files.0.is_empty() {
+            return Ok(self);
+        }
+        Err(Diagnostics(self.warnings.0.into_iter().chain(self.broken_files.0).collect()))
     }
 }
 
@@ -198,41 +198,6 @@ impl Config {
     pub fn to_yaml(&self) -> String {
         print::print(self)
     }
-}
-
-// === impl Source ===
-
-impl Source {
-    fn name(&self) -> String {
-        match self {
-            Self::Default => "embedded default".to_owned(),
-            Self::File(path) => path.display().to_string(),
-            Self::Text { name, .. } => name.clone(),
-        }
-    }
-
-    fn read(&self) -> Result<Document, Diagnostic> {
-        let text = match self {
-            Self::Default => DEFAULT.to_owned(),
-            Self::Text { text, .. } => text.clone(),
-            Self::File(path) => read_file(path)?,
-        };
-        Ok(Document { name: self.name(), text })
-    }
-}
-
-fn read_file(path: &Path) -> Result<String, Diagnostic> {
-    let name = path.display();
-    let mut bytes = Vec::new();
-    // One byte more than is allowed, so that a file too large is seen to be.
-    let limit = tree::TEXT_BYTES_MAX as u64 + 1;
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| Diagnostic::error(format!("cannot read {name}: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Diagnostic::error(format!("{name} is not text in UTF-8; byte {at} is wrong"))
-    })
 }
 
 /// The embedded default.

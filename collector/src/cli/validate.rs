@@ -9,7 +9,10 @@ use pipelines::{component::ComponentId, engine::graph::PipelineSpec};
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::config::{self, Config, Loaded, Source, answer_mode, diagnostic::Diagnostics};
+use crate::config::{
+    self, Config, Loaded, Source, answer_mode,
+    diagnostic::{Diagnostic, Diagnostics},
+};
 
 pub(super) fn validate(
     sources: &[Source],
@@ -17,7 +20,7 @@ pub(super) fn validate(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<ExitCode> {
-    let result = config::load(sources);
+    let result = config::load(sources).and_then(Loaded::with_sound_files);
     let code = if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match (format, result) {
         (Format::Json, result) => writeln!(out, "{:#}", as_json(&result))?,
@@ -52,7 +55,22 @@ fn as_json(result: &Result<Loaded, Diagnostics>) -> Value {
         }
         Err(diagnostics) => (Vec::new(), diagnostics),
     };
-    json!({"valid": result.is_ok(), "pipelines": pipelines, "diagnostics": diagnostics.0})
+    let diagnostics: Vec<_> = diagnostics.iter().map(diagnostic_json).collect();
+    json!({"valid": result.is_ok(), "pipelines": pipelines, "diagnostics": diagnostics})
+}
+
+/// Every key is always there; what is not known is null.
+fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
+    let place = diagnostic.place.as_ref();
+    json!({
+        "severity": diagnostic.severity,
+        "file": place.map(|place| &place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "path": diagnostic.path,
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+    })
 }
 
 fn pipeline_json(config: &Config, pipeline: &PipelineSpec) -> Value {

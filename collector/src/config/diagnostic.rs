@@ -19,20 +19,17 @@ use std::fmt;
 use serde::Serialize;
 
 /// One fault or warning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Whether the configuration can be used all the same.
     pub severity: Severity,
     /// What is wrong, lower case, without a full stop.
     pub message: String,
     /// Where; nothing for faults of no place, such as a file that is not there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Box<Place>>,
     /// Path from the root of the configuration as the user wrote it: `exporters.otlp/a.tls.insecure`.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// How to put it right.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
@@ -47,7 +44,7 @@ pub enum Severity {
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Name of the file as the user gave it, or `embedded default`.
     pub file: String,

@@ -5,6 +5,7 @@ use super::*;
 mod auth;
 mod broken;
 mod fuzz;
+mod sources;
 mod whole;
 
 /// What is said about a file, to the letter. `X` is set to 5, `LIST` to `[a, b]`, nothing else is set.

@@ -135,7 +135,11 @@ impl Node {
             (Value::Map(entries), Value::Map(news)) => {
                 for new in news {
                     match entries.iter_mut().find(|entry| entry.key == new.key) {
-                        Some(entry) if matches!(new.node.value, Value::Map(_)) => entry.node.merge(new.node),
+                        Some(Entry { node: old @ Self { value: Value::Map(_), .. }, .. })
+                            if matches!(new.node.value, Value::Map(_)) =>
+                        {
+                            old.merge(new.node);
+                        }
                         Some(entry) => *entry = new,
                         None => entries.push(new),
                     }
@@ -148,6 +152,27 @@ impl Node {
                 self.text = over.text;
             }
         }
+    }
+
+    /// Makes mappings of keys that are paths: with `::`, `processors::batch: {timeout: 2s}` is what
+    /// `processors: {batch: {timeout: 2s}}` is.
+    pub(crate) fn unfold_keys(&mut self, separator: &str) {
+        let Value::Map(entries) = &mut self.value else { return };
+        let mut unfolded = Self::empty(self.at.clone());
+        for mut entry in std::mem::take(entries) {
+            while let Some((outer, inner)) = entry.key.rsplit_once(separator) {
+                let (outer, key) = (outer.to_owned(), inner.to_owned());
+                let node = Self::of(entry.key_at.clone(), Entry { key, ..entry });
+                entry = Entry { key: outer, key_at: node.at.clone(), node };
+            }
+            unfolded.merge(Self::of(entry.key_at.clone(), entry));
+        }
+        self.value = unfolded.value;
+    }
+
+    /// A mapping with one entry.
+    fn of(at: At, entry: Entry) -> Self {
+        Self { value: Value::Map(vec![entry]), ..Self::empty(at) }
     }
 
     /// Gives every node its own id.

@@ -1,6 +1,6 @@
 //! Who `auth` of a component may name.
 
-use super::*;
+use super::{diagnostic::Diagnostic, *};
 
 /// The whole of what is said about an exporter that names `authenticator`, as path and message.
 fn said(authenticator: &str, extensions: &str, enabled: &str) -> Vec<(String, String)> {

@@ -89,50 +89,6 @@ fn aliases_are_one_component_with_its_canonical_name() {
 }
 
 #[test]
-fn later_files_are_merged_over_earlier_ones() {
-    let text = |name: &str, text: &str| Source::Text { name: name.to_owned(), text: text.to_owned() };
-    let over = "
-receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost:1'}}}}
-exporters: {debug/b: }
-service: {pipelines: {traces: {exporters: [debug/b]}}}
-";
-    let sources = [text("a.yaml", &with("", "")), text("b.yaml", over)];
-    let loaded = load_with(&sources, &environment).unwrap();
-    let pipeline = &loaded.config.service.graph.pipelines()[0];
-    assert_eq!(pipeline.exporters, [ComponentId::named("debug", "b")]);
-    assert_eq!(pipeline.receivers, [ComponentId::new("otlp")]);
-    let yaml = loaded.config.to_yaml();
-    assert!(yaml.contains("endpoint: \"localhost:1\""), "{yaml}");
-    assert_eq!(loaded.sources, ["a.yaml", "b.yaml"]);
-}
-
-#[test]
-fn faults_of_several_files_name_their_files() {
-    let text = |name: &str, text: &str| Source::Text { name: name.to_owned(), text: text.to_owned() };
-    let sources = [
-        text("a.yaml", &with("", "").replace("debug:", "debug: 1")),
-        text("b.yaml", "exporters: {debugg: }\n"),
-    ];
-    let said = load_with(&sources, &environment).unwrap_err().to_string();
-    assert!(said.contains("--> a.yaml:6:10"), "{said}");
-    assert!(said.contains("--> b.yaml:1:13"), "{said}");
-}
-
-#[test]
-fn a_file_that_is_not_there_is_said_to_be() {
-    let said = load(&[Source::File("/nonexistent/phasor.yaml".into())]).unwrap_err().to_string();
-    assert!(said.starts_with("error: cannot read /nonexistent/phasor.yaml: "), "{said}");
-}
-
-#[test]
-fn a_file_in_another_encoding_is_refused() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), b"receivers: \xff").unwrap();
-    let said = load(&[Source::File(file.path().to_owned())]).unwrap_err().to_string();
-    assert!(said.contains("is not text in UTF-8; byte 11 is wrong"), "{said}");
-}
-
-#[test]
 fn the_list_of_components_and_the_code_agree() {
     let known = |class: Class| {
         let here = |component: &&names::Component| {

@@ -61,6 +61,11 @@ impl Document {
         At { document: Arc::clone(self), line: 1, column: 1, length: 1 }
     }
 
+    /// A place of which only the beginning is known.
+    pub(crate) fn place(self: &Arc<Self>, line: u32, column: u32) -> At {
+        At { document: Arc::clone(self), line: line.max(1), column: column.max(1), length: 1 }
+    }
+
     fn node(self: &Arc<Self>, raw: Spanned<Raw>) -> Node {
         let at = self.at(raw.referenced, raw.defined);
         let mut text = None;

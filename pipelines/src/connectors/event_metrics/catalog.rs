@@ -128,11 +128,24 @@ struct MetricEntry {
     buckets: Vec<f64>,
 }
 
+/// What is wrong with a catalog, and where in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1; 0 if there is no place.
+    pub line: u32,
+    /// From 1, counted in characters.
+    pub column: u32,
+    /// Path in the file: `events.a.metrics[3].kind`; empty for what is no YAML.
+    pub path: String,
+    /// What is wrong and what would be right, in one sentence without a full stop.
+    pub message: String,
+}
+
 /// What is read so far, and all that is wrong with it.
-struct Reading<'a> {
-    file: &'a str,
+#[derive(Default)]
+struct Reading {
     catalog: Catalog,
-    errors: Vec<ConfigError>,
+    faults: Vec<Fault>,
 }
 
 // === impl Catalog ===
@@ -143,15 +156,26 @@ impl Catalog {
     /// # Errors
     /// Everything that is wrong, each with `file:line:column` and the path in the file.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<ConfigError>> {
-        let mut reading = Reading { file, catalog: Self::default(), errors: Vec::new() };
+        Self::read(text).map_err(|faults| faults.into_iter().map(|fault| fault.of(file)).collect())
+    }
+
+    /// The same for whoever shows faults in the text.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        let mut reading = Reading::default();
         match serde_saphyr::from_str::<File>(text) {
             Err(error) => {
                 let at = error.location().unwrap_or(Location::UNKNOWN);
-                reading.error(at, "", error.without_snippet().to_string());
+                let message = error.without_snippet().to_string();
+                // The place is told beside the message.
+                let end = message.rfind(" at line ").unwrap_or(message.len());
+                reading.error(at, "", message[..end].to_owned());
             }
             Ok(parsed) => reading.file(parsed),
         }
-        if reading.errors.is_empty() { Ok(reading.catalog) } else { Err(reading.errors) }
+        if reading.faults.is_empty() { Ok(reading.catalog) } else { Err(reading.faults) }
     }
 
     /// A catalog that we ship, by name.
@@ -235,6 +259,20 @@ impl Catalog {
     }
 }
 
+// === impl Fault ===
+
+impl Fault {
+    /// As an error whose path begins with the place: `own.yaml:7:9: events.a.metrics[3].kind`.
+    fn of(self, file: &str) -> ConfigError {
+        let place = match self.line {
+            0 => file.to_owned(),
+            line => format!("{file}:{line}:{}", self.column),
+        };
+        let path = if self.path.is_empty() { place } else { format!("{place}: {}", self.path) };
+        ConfigError::new(path, self.message)
+    }
+}
+
 // === impl Metric ===
 
 impl Metric {
@@ -288,7 +326,7 @@ impl Default for Event {
 
 // === impl Reading ===
 
-impl Reading<'_> {
+impl Reading {
     fn file(&mut self, file: File) {
         self.catalog.namespaces.extend(file.namespace);
         for (name, entry) in file.events {
@@ -408,12 +446,8 @@ impl Reading<'_> {
     }
 
     fn error(&mut self, at: Location, path: &str, message: String) {
-        let place = match (at.line(), at.column()) {
-            (0, _) => self.file.to_owned(),
-            (line, column) => format!("{}:{line}:{column}", self.file),
-        };
-        let path = if path.is_empty() { place } else { format!("{place}: {path}") };
-        self.errors.push(ConfigError::new(path, message));
+        let [line, column] = [at.line(), at.column()].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        self.faults.push(Fault { line, column, path: path.to_owned(), message });
     }
 }
 
