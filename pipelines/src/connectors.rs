@@ -1,14 +1,17 @@
 //! The list of connectors: consumers of one pipeline that feed another.
 //!
 //! Each is an [`Aggregator`]: a state machine without clock or I/O, driven by the engine. What they share is
-//! built once: [`table`] (bounded series), [`distribution`] and [`exemplars`] (what a series holds), [`key`]
-//! (what tells series apart), [`state`] (what is saved), [`emit`] (what all write alike).
+//! built once: [`table`] (bounded series), [`distribution`], [`exponential`] and [`exemplars`] (what a series holds),
+//! [`key`] (what tells series apart), [`glob`] (names of attributes), [`sampling`] (what `tracestate` says), [`state`] (what is saved), [`emit`] (what all write alike).
 
 pub(crate) mod distribution;
 pub(crate) mod emit;
 pub(crate) mod exemplars;
+pub(crate) mod exponential;
+pub(crate) mod glob;
 pub(crate) mod key;
 pub(crate) mod overflow;
+pub(crate) mod sampling;
 pub(crate) mod state;
 pub mod stats;
 pub(crate) mod table;
@@ -68,6 +71,14 @@ impl Config {
         match self {
             Self::EventMetrics(config) => config.check(),
             Self::SpanMetrics(config) => config.check(),
+        }
+    }
+
+    /// Keys that were written and have no effect, with paths below the connector.
+    pub fn warnings(&self) -> Vec<ConfigError> {
+        match self {
+            Self::EventMetrics(_) => Vec::new(),
+            Self::SpanMetrics(config) => config.warnings(),
         }
     }
 

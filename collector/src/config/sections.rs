@@ -293,7 +293,7 @@ impl Section for connectors::Config {
     }
 
     fn warnings(&self) -> Vec<ConfigError> {
-        Vec::new()
+        Self::warnings(self)
     }
 }
 

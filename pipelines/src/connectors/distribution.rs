@@ -39,10 +39,22 @@ impl Distribution {
         bucket
     }
 
-    /// Adds what another of the same bounds counted; its exemplars stay behind.
+    /// Counts a value so many times, as far as [`COUNT_MAX`] allows; gives the bucket it went to.
+    pub(crate) fn record_many(&mut self, bounds: &[f64], value: f64, times: u64) -> usize {
+        let times = times.min(COUNT_MAX.saturating_sub(self.count()));
+        let bucket = bucket_of(bounds, value);
+        self.counts[bucket] += times;
+        self.sum += value * times as f64;
+        bucket
+    }
+
+    /// Adds what another of the same bounds counted, as far as [`COUNT_MAX`] allows; its exemplars stay behind.
     pub(crate) fn fold(&mut self, other: &Self) {
+        let mut room = COUNT_MAX.saturating_sub(self.count());
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            let more = room.min(*more);
             *count += more;
+            room -= more;
         }
         self.sum += other.sum;
     }
@@ -61,17 +73,32 @@ impl Distribution {
     }
 
     pub(crate) fn restore(from: &mut Reader<'_>, bounds: &[f64]) -> Result<Self, RestoreError> {
+        Self::restore_with(from, bounds, bounds)
+    }
+
+    /// The same for one whose exemplars are kept apart by other bounds than its counts.
+    pub(crate) fn restore_with(
+        from: &mut Reader<'_>,
+        bounds: &[f64],
+        slots: &[f64],
+    ) -> Result<Self, RestoreError> {
         let mut restored = Self::new(bounds);
         let mut total = 0_u64;
         for count in &mut restored.counts {
             *count = from.number()?;
             total = total.checked_add(*count).ok_or(RestoreError("the counts of a series overflow"))?;
         }
+        if total > i64::MAX as u64 {
+            return Err(RestoreError("the counts of a series overflow"));
+        }
         restored.sum = from.sum()?;
         // An exemplar is one of the counted values, so its bucket is never empty.
         let counts = &restored.counts;
-        let bucket_of = |value| Some(bucket_of(bounds, value)).filter(|bucket| counts[*bucket] > 0);
-        restored.exemplars = Exemplars::restore(from, bounds.len() + 1, bucket_of)?;
+        let slot_of = |value| {
+            let slot = bucket_of(slots, value);
+            (counts[bucket_of(bounds, value)] > 0).then_some(slot)
+        };
+        restored.exemplars = Exemplars::restore(from, slots.len() + 1, slot_of)?;
         Ok(restored)
     }
 }
@@ -81,6 +108,10 @@ impl Distribution {
 pub(crate) fn bucket_of(bounds: &[f64], value: f64) -> usize {
     bounds.partition_point(|bound| *bound < value)
 }
+
+/// Where counting by weights ends, so that hostile weights leave room for what is counted one by one and the sum of all
+/// buckets fits into 63 bits.
+const COUNT_MAX: u64 = 1 << 62;
 
 /// More bounds than this help nobody, and each costs memory in every series.
 pub(crate) const BOUNDS_MAX: usize = 160;

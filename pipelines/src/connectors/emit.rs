@@ -10,7 +10,8 @@ use crate::connectors::{
     key::{Part, Parts},
 };
 
-/// Writes the attributes of a series: the named parts of its key, or for an overflow series the mark alone.
+/// Writes the attributes of a series: the named parts of its key and behind them those of a map that brings its own
+/// names; or for an overflow series the mark alone.
 pub(crate) fn attributes<'n>(
     mut out: AttributesWriter<'_>,
     names: impl IntoIterator<Item = &'n str>,
@@ -21,8 +22,13 @@ pub(crate) fn attributes<'n>(
         out.bool(OVERFLOW, true);
         return;
     }
-    for (name, part) in names.into_iter().zip(Parts(key)) {
+    let mut parts = Parts(key);
+    for name in names {
+        let Some(part) = parts.next() else { return };
         pair(&mut out, name, part);
+    }
+    if let Some(Part::Map(named)) = parts.next() {
+        pairs(&mut out, named);
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - **Guaranteed:** at most one exemplar per bucket, at most as many as buckets; whoever is
 //!   under load asks [`wants`](Exemplars::wants) first, so that a slot is written a few times a second only.
-//! - **Not here:** whether a trace was kept (see [`kept`] for what `tracestate` says) and how long exemplars
-//!   are shown: that is the exporter's, by clock.
+//! - **Not here:** whether a trace was kept (see [`super::sampling`]) and how long exemplars are shown: that is the
+//!   exporter's, by clock.
 
 use crate::{
     connectors::state::{Reader, Writer},
@@ -127,36 +127,6 @@ impl Exemplars {
         self.slots.iter().position(|slot| slot.bucket == bucket)
     }
 }
-
-/// Whether a span with this `tracestate` was kept, so that an exemplar may lead to it. An exported span counts
-/// as kept unless its sampling threshold says otherwise (OpenTelemetry, *TraceState: Probability Sampling*:
-/// kept if the randomness `rv` is not below the threshold `th`). Anything unreadable says nothing.
-pub(crate) fn kept(trace_state: &str, trace_id: &[u8; 16]) -> bool {
-    if trace_state.is_empty() {
-        return true;
-    }
-    let Some(ours) = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot=")) else {
-        return true;
-    };
-    let field = |name: &str| ours.split(';').find_map(|field| field.strip_prefix(name)?.strip_prefix(':'));
-    let Some(threshold) = field("th").and_then(fraction) else { return true };
-    let random = field("rv")
-        .filter(|text| text.len() == FRACTION_DIGITS)
-        .and_then(fraction)
-        .unwrap_or_else(|| trace_id[9..].iter().fold(0, |value, byte| value << 8 | u64::from(*byte)));
-    random >= threshold
-}
-
-/// Up to 14 hexadecimal digits; digits left out at the end are zeros.
-fn fraction(text: &str) -> Option<u64> {
-    if text.is_empty() || text.len() > FRACTION_DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let value = u64::from_str_radix(text, 16).ok()?;
-    Some(value << (4 * (FRACTION_DIGITS - text.len())))
-}
-
-const FRACTION_DIGITS: usize = 14;
 
 /// OpenMetrics allows an exemplar 128 characters, names and values together: `trace_id` 8 + 32, `span_id`
 /// 7 + 16, `task_id` 7, which leaves these. Counted in bytes, so that memory is bounded by it too.

@@ -88,6 +88,22 @@ pub(crate) fn push_label(out: &mut Vec<u8>, value: Value<'_>, text: &mut String)
     }
 }
 
+/// Appends a map, which `fill` fills with strings and values in turn.
+pub(crate) fn push_map(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    nested(out, MAP, fill);
+}
+
+/// Appends a name and the label that a value becomes; neither where that is empty.
+pub(crate) fn push_named_label(out: &mut Vec<u8>, name: &str, value: Value<'_>, text: &mut String) {
+    let before = out.len();
+    push_str(out, name);
+    let label = out.len();
+    push_label(out, value, text);
+    if out[label] == ABSENT {
+        out.truncate(before);
+    }
+}
+
 /// Whether the bytes are `parts` well-formed values and nothing else. Nesting is bounded.
 pub(crate) fn check(bytes: &[u8], parts: usize) -> bool {
     let mut rest = Parts(bytes);
@@ -248,7 +264,7 @@ const KNOWN_STR: u8 = 9;
 
 /// Strings that keys hold by their place, because they are in every key. Saved states hold the places: add at
 /// the end only.
-pub(crate) const KNOWN: [&str; 9] = [
+pub(crate) const KNOWN: [&str; 11] = [
     "SPAN_KIND_UNSPECIFIED",
     "SPAN_KIND_INTERNAL",
     "SPAN_KIND_SERVER",
@@ -258,7 +274,14 @@ pub(crate) const KNOWN: [&str; 9] = [
     "STATUS_CODE_UNSET",
     "STATUS_CODE_OK",
     "STATUS_CODE_ERROR",
+    "counted",
+    "extrapolated",
 ];
+
+/// The place of `counted` among the known strings.
+pub(crate) const COUNTED: u8 = 9;
+/// The place of `extrapolated` among the known strings.
+pub(crate) const EXTRAPOLATED: u8 = 10;
 
 /// As deep as the gate lets values nest, and some more.
 const DEPTH_MAX: usize = 64;

@@ -28,6 +28,11 @@ impl Writer<'_> {
         self.0.push(value as u8);
     }
 
+    /// Small ones of either sign are short.
+    pub(crate) fn signed(&mut self, value: i32) {
+        self.number(u64::from((value << 1 ^ value >> 31) as u32));
+    }
+
     pub(crate) fn double(&mut self, value: f64) {
         self.fixed(&value.to_bits().to_le_bytes());
     }
@@ -68,6 +73,12 @@ impl<'a> Reader<'a> {
     /// A number that counts or indexes something in memory.
     pub(crate) fn index(&mut self) -> Result<usize, RestoreError> {
         usize::try_from(self.number()?).map_err(|_| RestoreError("an index does not fit"))
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i32, RestoreError> {
+        let coded =
+            u32::try_from(self.number()?).map_err(|_| RestoreError("a number does not fit into 32 bits"))?;
+        Ok((coded >> 1) as i32 ^ -((coded & 1) as i32))
     }
 
     pub(crate) fn double(&mut self) -> Result<f64, RestoreError> {

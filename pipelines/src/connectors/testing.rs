@@ -103,6 +103,22 @@ fn points(resource: &str, metric: &str, data: Data<'_>, lines: &mut Vec<String>)
                 ));
             }
         }
+        Data::ExponentialHistogram(histogram) => {
+            for point in histogram.points() {
+                let end = if point.flags() & 1 == 1 { " ended" } else { "" };
+                let (labels, scale) = (pairs(point.attributes()), point.scale());
+                let counts: Vec<u64> = point.positive().bucket_counts().collect();
+                let (sum, count, start) = (point.sum().unwrap_or_default(), point.count(), point.start_ns());
+                let ends = point.min().zip(point.max());
+                let ends = ends.map_or(String::new(), |(min, max)| format!(" from {min} to {max}"));
+                let offset = point.positive().offset();
+                let buckets = format!("zeros {}, scale {scale}, {offset}: {counts:?}", point.zero_count());
+                let exemplars = exemplars(point.exemplars());
+                lines.push(format!(
+                    "{resource}{metric}{labels} {buckets} sum {sum} of {count}{ends} since {start}{end}{exemplars}"
+                ));
+            }
+        }
         _ => panic!("connectors emit sums, gauges and histograms"),
     }
 }

@@ -285,6 +285,12 @@ impl ExponentialPointWriter<'_> {
     pub fn exemplar(&mut self, time_ns: u64, value: Number, fill: impl FnOnce(&mut ExemplarWriter<'_>)) {
         write_exemplar(self.out, exponential_point::EXEMPLARS, time_ns, value, fill);
     }
+
+    /// `DataPointFlags`: 1 means that no value was recorded.
+    pub fn flags(&mut self, flags: u32) -> &mut Self {
+        self.out.uint_unless_zero(exponential_point::FLAGS, u64::from(flags));
+        self
+    }
 }
 
 // === impl ExemplarWriter ===

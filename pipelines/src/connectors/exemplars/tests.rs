@@ -22,24 +22,3 @@ fn a_task_id_that_would_not_fit_into_openmetrics_is_left_out() {
         assert_eq!(!exemplars.slots[0].task_id.is_empty(), kept, "{length}");
     }
 }
-
-#[test]
-fn the_sampling_threshold_says_whether_a_trace_was_kept() {
-    let high = [0xff; 16];
-    let low = [0; 16];
-    for (state, trace, expected) in [
-        ("", low, true),
-        ("vendor=x", low, true),
-        ("ot=th:0", low, true),
-        ("ot=th:8", low, false),
-        ("ot=th:8", high, true),
-        ("a=b,ot=rv:ffffffffffffff;th:c", low, true),
-        (" ot=th:c;rv:00000000000001", high, false),
-        ("ot=th:xyz", low, true),
-        ("ot=th:8;rv:short", low, false),
-        ("ot=", low, true),
-        ("ot=th:123456789abcdef", low, true),
-    ] {
-        assert_eq!(kept(state, &trace), expected, "{state}");
-    }
-}

@@ -5,8 +5,10 @@ use proto::encode;
 use super::*;
 use crate::connectors::testing::{emitted, show, survives_damage, whole};
 
+mod options;
+
 /// A span as the tests write it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Call {
     service: u8,
     name: &'static str,
@@ -16,10 +18,24 @@ struct Call {
     attributes: &'static [(&'static str, &'static str)],
     trace_state: &'static str,
     trace: u8,
+    /// The value of `kind` of each event.
+    events: &'static [&'static str],
+    /// Name and version.
+    scope: (&'static str, &'static str),
 }
 
-const CALL: Call =
-    Call { service: 1, name: "GET /", kind: 2, status: 0, ms: 3, attributes: &[], trace_state: "", trace: 1 };
+const CALL: Call = Call {
+    service: 1,
+    name: "GET /",
+    kind: 2,
+    status: 0,
+    ms: 3,
+    attributes: &[],
+    trace_state: "",
+    trace: 1,
+    events: &[],
+    scope: ("", ""),
+};
 
 fn batch(calls: &[Call]) -> AnyBatch {
     let batch = encode::traces(|request| {
@@ -29,7 +45,7 @@ fn batch(calls: &[Call]) -> AnyBatch {
                     resource.str("service.name", &format!("s{}", call.service)).str("region", "eu");
                 },
                 |scopes| {
-                    scopes.scope("", "", |spans| {
+                    scopes.scope(call.scope.0, call.scope.1, |spans| {
                         let (mut trace, mut span_id) = ([0; 16], [0; 8]);
                         (trace[15], span_id[7]) = (call.trace, call.trace);
                         spans.span(&trace, &span_id, call.name, |span| {
@@ -38,6 +54,11 @@ fn batch(calls: &[Call]) -> AnyBatch {
                             span.trace_state(call.trace_state).status(call.status, "");
                             for (key, value) in call.attributes {
                                 span.attributes().str(key, value);
+                            }
+                            for kind in call.events {
+                                span.event("e", start, |event| {
+                                    event.attributes().str("kind", kind).str("region", "of the event");
+                                });
                             }
                         });
                     })
@@ -68,7 +89,7 @@ fn check(yaml: &str, calls: &[Call], expected: Expect) {
 }
 
 #[test]
-fn spans_are_counted_and_timed_by_service_name_kind_and_status() {
+fn s_1_s_2_spans_are_counted_and_timed_by_service_name_kind_and_status() {
     let error = Call { status: 2, ms: 17_000, trace: 3, ..CALL };
     check(
         "{add_resource_attributes: true}",
@@ -83,7 +104,7 @@ fn spans_are_counted_and_timed_by_service_name_kind_and_status() {
 }
 
 #[test]
-fn dimensions_come_from_the_span_then_the_resource_then_the_default() {
+fn s_3_dimensions_come_from_the_span_then_the_resource_then_the_default() {
     let yaml = "{exclude_dimensions: [span.kind, status.code], histogram: {disable: true}, exemplars: {enabled: false},
         dimensions: [{name: http.method, default: GET}, {name: region}, {name: absent}]}";
     let post = Call { attributes: &[("http.method", "POST"), ("region", "us")], ..CALL };
@@ -98,7 +119,7 @@ fn dimensions_come_from_the_span_then_the_resource_then_the_default() {
 }
 
 #[test]
-fn the_unit_may_be_seconds_and_the_buckets_ones_own() {
+fn s_6_s_10_the_unit_may_be_seconds_the_buckets_ones_own_and_the_namespace_empty() {
     let yaml = "{namespace: '', histogram: {unit: s, explicit: {buckets: [1s, 2500ms]}}, exemplars: {max_per_data_point: 1}}";
     check(
         yaml,
@@ -111,7 +132,7 @@ fn the_unit_may_be_seconds_and_the_buckets_ones_own() {
 }
 
 #[test]
-fn a_span_that_ends_before_it_starts_took_no_time_and_is_counted_as_an_anomaly() {
+fn s_9_a_span_that_ends_before_it_starts_took_no_time_and_is_counted_as_an_anomaly() {
     let mut connector = connector("{exemplars: {enabled: false}}");
     connector.apply(&batch(&[Call { ms: -5, ..CALL }]), UnixNanos(100));
     assert!(emitted(&mut connector, 200).contains("le 2: 1, sum 0 of 1"));
@@ -119,7 +140,7 @@ fn a_span_that_ends_before_it_starts_took_no_time_and_is_counted_as_an_anomaly()
 }
 
 #[test]
-fn an_exemplar_carries_the_task_and_leads_only_to_kept_traces() {
+fn s_12_an_exemplar_carries_the_task_and_leads_only_to_kept_traces() {
     let task = Call { attributes: &[("task.id", "00ff00ff00ff00ff")], ..CALL };
     let dropped = Call { ms: 900, trace: 2, trace_state: "v=1,ot=rv:00000000000000;th:8", ..CALL };
     let kept = Call { ms: 90, trace: 3, trace_state: "ot=rv:f0000000000000;th:8", ..CALL };
@@ -127,14 +148,14 @@ fn an_exemplar_carries_the_task_and_leads_only_to_kept_traces() {
         "{}",
         &[task, dropped, kept],
         expect![[r#"
-            traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
-            traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, le 100: 1, le 1000: 1, sum 993 of 3 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
+            traces.span.metrics.calls[]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} 5 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
+            traces.span.metrics.duration[ms]{service.name="s1",span.name="GET /",span.kind="SPAN_KIND_SERVER",status.code="STATUS_CODE_UNSET"} le 4: 1, le 100: 2, le 1000: 2, sum 1983 of 5 since 100 @100 1/1 3.0 task.id="00ff00ff00ff00ff" @100 3/3 90.0
         "#]],
     );
 }
 
 #[test]
-fn beyond_the_limit_spans_go_to_one_overflow_series_and_none_is_lost() {
+fn s_13_beyond_the_limit_spans_go_to_one_overflow_series_and_none_is_lost() {
     let mut connector = connector(
         "{aggregation_cardinality_limit: 3, histogram: {disable: true}, exemplars: {enabled: false}}",
     );
@@ -302,7 +323,7 @@ fn values_that_look_alike_as_labels_are_one_series() {
 }
 
 #[test]
-fn ten_thousand_resources_stay_within_the_budget_and_every_span_is_counted() {
+fn s_21_ten_thousand_resources_stay_within_the_budget_and_every_span_is_counted() {
     let mut connector = connector(
         "{add_resource_attributes: true, memory_max: 256KiB, resource_metrics_cache_size: 1000000}",
     );
@@ -332,7 +353,7 @@ fn ten_thousand_resources_stay_within_the_budget_and_every_span_is_counted() {
 }
 
 #[test]
-fn an_idle_series_leaves_and_starts_anew_when_it_returns() {
+fn s_16_an_idle_series_leaves_and_starts_anew_when_it_returns() {
     let mut connector = connector("{metrics_expiration: 1us, exemplars: {enabled: false}}");
     connector.apply(&batch(&[CALL]), UnixNanos(100));
     emitted(&mut connector, 200);
@@ -354,7 +375,7 @@ fn an_idle_series_leaves_and_starts_anew_when_it_returns() {
 }
 
 #[test]
-fn resources_with_equal_key_attributes_share_their_series() {
+fn s_18_resources_with_equal_key_attributes_share_their_series() {
     let yaml = "{add_resource_attributes: true, resource_metrics_key_attributes: [region], exclude_dimensions: [service.name], histogram: {disable: true}, exemplars: {enabled: false}}";
     check(
         yaml,
@@ -367,7 +388,8 @@ fn resources_with_equal_key_attributes_share_their_series() {
 
 #[test]
 fn a_damaged_state_is_refused_without_a_panic() {
-    let yaml = "{add_resource_attributes: true, dimensions: [{name: region}]}";
+    let yaml = "{add_resource_attributes: true, dimensions: [{name: region}, {glob: 'task.*'}], calls_dimensions: [{name: x}],
+        histogram: {exponential: {max_size: 4}, explicit: {buckets: [1ms]}}}";
     let mut connector = connector(yaml);
     let task = Call { attributes: &[("task.id", "00ff00ff00ff00ff")], ..CALL };
     connector.apply(&batch(&[task, Call { service: 2, status: 2, ..CALL }]), UnixNanos(100));
@@ -380,7 +402,21 @@ fn a_damaged_state_is_refused_without_a_panic() {
 
 #[test]
 fn other_dimensions_are_another_state() {
-    let yamls = ["{}", "{namespace: x}", "{dimensions: [{name: a}]}", "{histogram: {unit: s}}"];
+    let yamls = [
+        "{}",
+        "{namespace: x}",
+        "{dimensions: [{name: a}]}",
+        "{dimensions: [{glob: a}]}",
+        "{calls_dimensions: [{name: a}]}",
+        "{histogram: {dimensions: [{name: a}]}}",
+        "{events: {enabled: true, dimensions: [{name: a}]}}",
+        "{histogram: {unit: s}}",
+        "{histogram: {exponential: {}}}",
+        "{histogram: {exponential: {max_size: 3}}}",
+        "{include_instrumentation_scope: [x]}",
+        "{enable_metrics_sampling_method: true}",
+        "{collector_instance_id: a}",
+    ];
     let mut prints: Vec<_> = yamls.iter().map(|yaml| connector(yaml).fingerprint()).collect();
     assert_eq!(prints[0], connector("{metrics_flush_interval: 1s}").fingerprint());
     prints.sort_unstable();
@@ -406,9 +442,9 @@ proptest! {
         limited.apply(&batch(&calls), UnixNanos(100));
         free.apply(&batch(&calls), UnixNanos(100));
         let totals = |connector: &SpanMetrics| {
-            let mut counts = vec![0; connector.settings.bounds.len() + 1];
+            let mut counts = vec![0; connector.settings.streams[0].bounds.len() + 1];
             for series in connector.table.iter() {
-                counts.iter_mut().zip(&series.cell.counts).for_each(|(sum, count)| *sum += count);
+                counts.iter_mut().zip(&series.cell.distribution.counts).for_each(|(sum, count)| *sum += count);
             }
             counts
         };
@@ -417,7 +453,7 @@ proptest! {
     }
 
     #[test]
-    fn a_restart_at_any_point_changes_nothing(batches in prop::collection::vec(prop::collection::vec(any_call(), 0..20), 0..8), restart in 0..8_usize, emit in 0..8_usize) {
+    fn s_23_a_restart_at_any_point_changes_nothing(batches in prop::collection::vec(prop::collection::vec(any_call(), 0..20), 0..8), restart in 0..8_usize, emit in 0..8_usize) {
         let yaml = "{add_resource_attributes: true, aggregation_cardinality_limit: 4}";
         let (mut steady, mut restarted) = (connector(yaml), connector(yaml));
         for (index, calls) in batches.iter().enumerate() {
@@ -439,7 +475,7 @@ proptest! {
     }
 
     #[test]
-    fn the_cut_of_the_batches_makes_no_difference(calls in prop::collection::vec(any_call(), 0..60), at in 0..60_usize) {
+    fn s_24_the_cut_of_the_batches_makes_no_difference(calls in prop::collection::vec(any_call(), 0..60), at in 0..60_usize) {
         let (mut one, mut two) = (connector("{}"), connector("{}"));
         one.apply(&batch(&calls), UnixNanos(100));
         let at = at.min(calls.len());

@@ -1,6 +1,20 @@
 use super::*;
 use crate::connectors::distribution::Distribution;
 
+impl Cell for Distribution {
+    fn exemplars(&self) -> Option<&Exemplars> {
+        Some(&self.exemplars)
+    }
+
+    fn exemplars_mut(&mut self) -> Option<&mut Exemplars> {
+        Some(&mut self.exemplars)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.counts)
+    }
+}
+
 fn table(series: usize, bytes: u64, expiration_ns: u64) -> Table<Distribution> {
     let expiration = (expiration_ns > 0).then_some(Duration::from_nanos(expiration_ns));
     Table::new(Limits::new(series, ByteSize(bytes), expiration))
