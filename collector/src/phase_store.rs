@@ -199,6 +199,11 @@ impl Running {
         http::router(Arc::clone(&self.state))
     }
 
+    /// Routes of others on the same port, for who has an operator's key.
+    pub fn for_operators(&self, routes: axum::Router) -> axum::Router {
+        http::for_operators(Arc::clone(&self.state), routes)
+    }
+
     /// Bytes of request bodies in memory, to be asked at any time.
     pub fn body_bytes(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let state = Arc::clone(&self.state);

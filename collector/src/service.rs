@@ -11,11 +11,13 @@ mod app;
 mod budget;
 mod build;
 mod ending;
+mod loops;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
+use axum::Router;
 use exporters::prometheus::Page;
-use pipelines::engine::drain::drain;
+use pipelines::{component::ComponentId, engine::drain::drain};
 use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -32,6 +34,7 @@ use crate::{
         banner::Banner,
         health::{Health, Phase},
         logs,
+        overview::Overview,
         own::{OwnMetrics, Watched},
     },
 };
@@ -71,6 +74,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let mut signals = StopSignals::listen()?;
     std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
     let mut banner = Banner::default();
+    let mut listeners = Vec::new();
 
     // The budget first: everything below registers the part it may hold.
     let budget = Budget::of(config);
@@ -102,9 +106,11 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                 let running = otlp::start(otlp, settings).await.map_err(|error| failed(id, error))?;
                 if let Some(address) = running.grpc_addr {
                     banner.line("OTLP/gRPC", address);
+                    listeners.push(("OTLP/gRPC".to_owned(), address.to_string()));
                 }
                 if let Some(address) = running.http_addr {
                     banner.line("OTLP/HTTP", format_args!("http://{address}"));
+                    listeners.push(("OTLP/HTTP".to_owned(), address.to_string()));
                 }
                 receivers.otlp.push(running);
             }
@@ -113,7 +119,9 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                 let running = phase_store::start(phases, data_dir, inlet, world, receiver_drain.clone())
                     .map_err(|error| failed(id, error))?;
                 let listener = app::bind(&phases.endpoint).await.map_err(|error| failed(id, error))?;
-                banner.line("API", format_args!("http://{}", app::address(&listener)?));
+                let address = app::address(&listener)?;
+                banner.line("API", format_args!("http://{address}"));
+                listeners.push(("API".to_owned(), address.to_string()));
                 budget.memory().follow(id.to_string(), phases.bodies_bytes_max(), running.body_bytes());
                 receivers.phase_store = Some((running, listener));
             }
@@ -133,8 +141,12 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     // Consumers run; own metrics know every edge now.
     let running = engine.start();
     budget.consumers(running.edges());
+    let is_connector = |id: &ComponentId| config.service.graph.is_connector(id);
+    let watchdog = loops::watchdog(&journal, running.edges(), is_connector, receiver_drain.clone());
+    health.watch(watchdog).map_err(|error| failed("the watchdog", error))?;
+    let receiver_edges = receivers.edges();
     let own = OwnMetrics::new(Watched {
-        receivers: receivers.edges(),
+        receivers: receiver_edges.clone(),
         edges: running.edges().clone(),
         connectors,
         journal: Arc::clone(&journal),
@@ -155,14 +167,36 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     for table in tables.into_iter().filter(|_| metrics_are_wanted) {
         let page = table.page(vec![Arc::clone(&own)]);
         let listener = app::bind(table.endpoint()).await.map_err(|error| failed(table.id(), error))?;
-        banner.line("metrics", format_args!("http://{}/metrics", app::address(&listener)?));
+        let address = app::address(&listener)?;
+        banner.line("metrics", format_args!("http://{address}/metrics"));
+        listeners.push(("metrics".to_owned(), address.to_string()));
         doors.spawn(exporters::prometheus::server::serve(listener, Arc::clone(&page), doors_drain.clone()));
         pages.push(page);
     }
+    let mut health_door = None;
     if let Some(config) = config.health_check() {
         let listener = app::bind(&config.endpoint).await.map_err(|error| failed("health_check", error))?;
-        banner.line("health", format_args!("http://{}{}", app::address(&listener)?, config.path));
-        doors.spawn(app::serve(listener, health.extension_router(config), doors_drain.clone()));
+        let address = app::address(&listener)?;
+        banner.line("health", format_args!("http://{address}{}", config.path));
+        listeners.push(("health".to_owned(), address.to_string()));
+        health_door = Some((config, listener));
+    }
+    let overview = Arc::new(Overview {
+        graph: config.service.graph.clone(),
+        modes: config.service.modes.clone(),
+        extensions: config.service.extensions.clone(),
+        listeners,
+        receivers: receiver_edges,
+        edges: running.edges().clone(),
+        journal: Arc::clone(&journal),
+        memory: budget.memory().clone(),
+        health: health.clone(),
+    });
+    if let Some((config, listener)) = health_door {
+        // Beyond loopback probes may ask, and nobody else.
+        let status = if app::is_loopback(&listener) { overview.router() } else { Router::new() };
+        let probes = health.router().merge(status).fallback(phase_store::http::not_found);
+        doors.spawn(app::serve(listener, health.extension_router(config, probes), doors_drain.clone()));
     }
 
     // Last of all the receivers: now data comes in.
@@ -170,8 +204,11 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
         otlp.ready();
     }
     if let Some((store, listener)) = receivers.phase_store.take() {
-        let page = pages.first().filter(|_| app::is_loopback(&listener)).cloned();
-        let router = app::router(store.router(), &health, page);
+        let local = app::is_loopback(&listener);
+        let page = pages.first().filter(|_| local).cloned();
+        let status = overview.router();
+        let status = if local { status } else { store.for_operators(status) };
+        let router = app::router(store.router(), &health, status, page);
         doors.spawn(app::serve(listener, router, receiver_drain.clone()));
         receivers.running_store = Some(store);
     }

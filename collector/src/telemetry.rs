@@ -5,4 +5,7 @@
 pub mod banner;
 pub mod health;
 pub mod logs;
+pub mod overview;
 pub mod own;
+pub mod probe;
+pub mod watchdog;

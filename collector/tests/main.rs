@@ -15,5 +15,6 @@ mod refused;
 mod restart;
 mod round_trip;
 mod stack;
+mod status;
 mod stop;
 mod tidy;

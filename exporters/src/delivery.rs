@@ -265,8 +265,10 @@ impl<D: Destination> Run<D> {
     }
 }
 
-/// Shows how far a consumer lags behind, and counts what `on_full: drop_oldest` has cost it.
+/// Shows how far a consumer lags behind, and counts what `on_full: drop_oldest` has cost it. Whoever shows this lives,
+/// so it is also the beat of the loop.
 pub(crate) fn show_lag(edge: &ConsumerEdge, cursor: &Cursor) {
+    edge.pulse.beat();
     edge.lag_bytes.set(cursor.lag_bytes());
     // Only the consumer itself counts here, so the total is what was counted so far.
     edge.dropped.add(cursor.dropped_items().saturating_sub(edge.dropped.total()));

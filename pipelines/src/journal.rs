@@ -31,7 +31,7 @@ use std::{
 use proto::{AnyBatch, SignalKind};
 use thiserror::Error;
 
-use crate::{disk::Disk, refusal::Refusal, time::UnixNanos};
+use crate::{disk::Disk, pulse::Pulse, refusal::Refusal, time::UnixNanos};
 
 mod cursor;
 mod effects;
@@ -75,6 +75,8 @@ struct Shared {
     work: Condvar,
     /// Where durable pipelines are kept.
     segments: Option<Arc<Segments>>,
+    /// The writer's sign of life.
+    writer_pulse: Pulse,
 }
 
 /// When an append is answered, per pipeline.
@@ -425,6 +427,13 @@ impl Journal {
         &*self.disk
     }
 
+    /// How often the thread that writes has gone round, which it does at least every second. Nothing if there is none:
+    /// no pipeline is durable, or the journal is closed.
+    pub fn writer_beats(&self) -> Option<u64> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.is_some().then(|| self.shared.writer_pulse.beats())
+    }
+
     /// The journal in numbers.
     pub fn stats(&self) -> Stats {
         let mut stats = self.shared.lock().stats();
@@ -450,7 +459,7 @@ impl Drop for Journal {
 
 impl Shared {
     fn new(state: State, segments: Option<Arc<Segments>>) -> Self {
-        Self { state: Mutex::new(state), work: Condvar::new(), segments }
+        Self { state: Mutex::new(state), work: Condvar::new(), segments, writer_pulse: Pulse::default() }
     }
 
     fn end(&self) {

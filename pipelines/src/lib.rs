@@ -5,7 +5,8 @@
 //! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
 //! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`disk`] (the seam to
 //! the file system), [`engine`] (configuration to running pipelines), then the lists [`processors`] and
-//! [`connectors`], and [`value_text`] (attributes as labels show them).
+//! [`connectors`], and [`value_text`] (attributes as labels show them). [`pulse`] and [`status`] are how loops and
+//! components tell that they live, and how they fare.
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
@@ -21,8 +22,10 @@ pub mod journal;
 pub mod memory;
 pub mod processor;
 pub mod processors;
+pub mod pulse;
 pub mod refusal;
 pub mod snapshot;
+pub mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;

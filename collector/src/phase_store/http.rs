@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::Request,
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -50,6 +52,19 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/api/v1/tasks/{task_id}", get(reading::task))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
+}
+
+/// Routes that only an operator may ask.
+pub fn for_operators(state: Arc<State>, routes: Router) -> Router {
+    routes.route_layer(from_fn(move |request: Request, next: Next| {
+        let state = Arc::clone(&state);
+        async move {
+            match state.access(request.headers(), &[]).await {
+                Ok(_) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            }
+        }
+    }))
 }
 
 /// The fallback of the whole port: a problem document for a path that does not exist.

@@ -24,9 +24,9 @@ use crate::{
 #[derive(Clone)]
 struct Door(Router);
 
-/// The application port: the phase store's API, health, and `/metrics` while the port is bound to loopback.
-pub(super) fn router(api: Router, health: &Health, page: Option<Arc<Page>>) -> Router {
-    let mut router = api.merge(health.router());
+/// The application port: the phase store's API, health, the status, and `/metrics` while the port is bound to loopback.
+pub(super) fn router(api: Router, health: &Health, status: Router, page: Option<Arc<Page>>) -> Router {
+    let mut router = api.merge(health.router()).merge(status);
     if let Some(page) = page {
         let answer = move |request: Request| {
             let response = page.respond(request.method(), request.headers());

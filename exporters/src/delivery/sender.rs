@@ -15,6 +15,7 @@ use pipelines::{
     dead_letters::{DeadLetters, Letter, NotKept},
     engine::edge::ConsumerEdge,
     refusal::{Downstream, RETRY_AFTER, Refusal},
+    status::Status,
     time::UnixNanos,
 };
 use tokio::{
@@ -127,10 +128,12 @@ impl<D: Destination> Sender<D> {
                     if rejected > 0 || !message.is_empty() {
                         self.notices.partial(rejected, &message);
                     }
+                    self.edge.status.ok(UnixNanos::now);
                     return End::Taken { rejected };
                 }
                 Answer::Refused(refused) => refused,
             };
+            self.show(&refused);
             let after = match refused.action {
                 Action::Retry { after } if policy.enabled => after,
                 Action::Split => return End::TooLarge(refused),
@@ -210,6 +213,12 @@ impl<D: Destination> Sender<D> {
         }))
     }
 
+    /// Shows what stands in the exporter's way.
+    fn show(&self, refused: &Refused) {
+        let words = format!("{}: {}", refused.code, shown(&refused.message));
+        self.edge.status.fault(fares(refused), &words, UnixNanos::now());
+    }
+
     fn pause_for(&self, delay: Duration) {
         let until = now() + delay;
         let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
@@ -237,6 +246,15 @@ fn count(tally: &mut Tally, piece: &Request, rejected: u64) {
     if rejected > 0 {
         // Nobody says which ones, and the sender need not send the others again: this is no refusal.
         *tally.failed.entry(retry::PARTIAL_SUCCESS).or_default() += rejected;
+    }
+}
+
+/// What a refusal says about the exporter: a way in that is closed must be opened by a person, whatever else happens
+/// may pass, or concerns one request.
+fn fares(refused: &Refused) -> Status {
+    match refused.code {
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" | "UNIMPLEMENTED" | "NOT_FOUND" => Status::PermanentError,
+        _ => Status::RecoverableError,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use proto::SignalKind;
 
-use crate::component::ComponentId;
+use crate::{component::ComponentId, pulse::Pulse, status::StatusCell};
 
 /// A counter that only grows.
 #[derive(Debug, Default)]
@@ -92,6 +92,10 @@ pub struct ConsumerEdge {
     pub in_flight_bytes: Gauge,
     /// Bytes of an aggregator's state on their way into a snapshot.
     pub saving_bytes: Gauge,
+    /// Whether the consumer's loop goes round.
+    pub pulse: Pulse,
+    /// How it fares.
+    pub status: StatusCell,
 }
 
 /// A number that goes up and down.
@@ -197,6 +201,8 @@ impl ConsumerEdge {
             lag_bytes_max: Gauge::default(),
             in_flight_bytes: Gauge::default(),
             saving_bytes: Gauge::default(),
+            pulse: Pulse::default(),
+            status: StatusCell::default(),
         }
     }
 }

@@ -27,7 +27,9 @@ use crate::{
         saved,
     },
     journal::{Cursor, Position, Record},
+    pulse::BEAT,
     snapshot::{SnapshotError, Snapshots},
+    status::Status,
     time::UnixNanos,
 };
 
@@ -102,6 +104,7 @@ enum Event {
     Records(usize, Vec<Record>),
     Ended,
     Flush,
+    Beat,
     UpstreamReplayed,
     Saved(Option<Saving>),
     DrainBegun,
@@ -189,6 +192,8 @@ impl Running {
     async fn run(mut self) {
         let mut flush = interval(self.fold.flush_interval);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if !self.live && self.has_caught_up() {
                 self.go_live().await;
@@ -200,6 +205,7 @@ impl Running {
                 biased;
                 event = drain_event(&mut self.fold.drain, self.draining) => event,
                 _ = flush.tick() => Event::Flush,
+                _ = beats.tick() => Event::Beat,
                 saving = finished(&mut self.saving) => Event::Saved(saving),
                 () = all_true(&mut self.fold.upstream), if self.replay_ends.is_none() => Event::UpstreamReplayed,
                 event = next_run(&self.fold.inputs) => event,
@@ -212,6 +218,7 @@ impl Running {
                     self.emit().await;
                     self.save_what_waits();
                 }
+                Event::Beat => beat(&self.fold.inputs),
                 Event::UpstreamReplayed => self.replay_ends = Some(self.ends()),
                 Event::Saved(saving) => self.settle(saving),
                 Event::DrainBegun => self.draining = true,
@@ -251,6 +258,7 @@ impl Running {
         self.live = true;
         self.fold.aggregator.caught_up();
         self.emit().await;
+        fares_well(&self.fold.inputs);
         self.fold.replayed.send_replace(true);
     }
 
@@ -271,7 +279,7 @@ impl Running {
         let mut batches = Vec::new();
         self.fold.aggregator.emit(now, &mut batches);
         for batch in batches {
-            push(outlet, batch, now, &self.fold.name, &self.fold.drain).await;
+            push(outlet, batch, now, &self.fold.name, &self.fold.drain, &self.fold.inputs).await;
         }
     }
 
@@ -358,24 +366,42 @@ impl Running {
     }
 }
 
-async fn push(outlet: &Inlet, batch: AnyBatch, now: UnixNanos, name: &str, drain: &Drain) {
+async fn push(outlet: &Inlet, batch: AnyBatch, now: UnixNanos, name: &str, drain: &Drain, inputs: &[Input]) {
     let mut drain = drain.clone();
     loop {
         let arrival = Arrival { batches: vec![batch.clone()], now, sequence: None };
         match outlet.push(arrival).await {
-            Ok(()) => return,
+            Ok(()) => return fares_well(inputs),
             Err(refusal) => match refusal.retry_after() {
-                Some(after) => tokio::select! {
-                    () = sleep(after) => {}
-                    () = drain.expired() => return,
-                },
+                Some(after) => {
+                    fares_badly(inputs, Status::RecoverableError, &refusal);
+                    // Held up is not stuck.
+                    beat(inputs);
+                    tokio::select! {
+                        () = sleep(after) => {}
+                        () = drain.expired() => return,
+                    }
+                }
                 None => {
+                    fares_badly(inputs, Status::PermanentError, &refusal);
                     error!(connector = name, error = %refusal, items = batch.items(), "points were refused for good");
                     return;
                 }
             },
         }
     }
+}
+
+fn fares_well(inputs: &[Input]) {
+    inputs.iter().for_each(|input| input.edge.status.ok(UnixNanos::now));
+}
+
+fn fares_badly(inputs: &[Input], status: Status, error: &impl std::fmt::Display) {
+    inputs.iter().for_each(|input| input.edge.status.fault(status, error, UnixNanos::now()));
+}
+
+fn beat(inputs: &[Input]) {
+    inputs.iter().for_each(|input| input.edge.pulse.beat());
 }
 
 /// The next records of whichever input has some first. Cancel safe.

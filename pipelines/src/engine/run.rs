@@ -29,6 +29,7 @@ use crate::{
     },
     journal::{Bounds, CursorError, Journal, Mode, PipelineIndex},
     snapshot::{SnapshotError, Snapshots},
+    time::UnixNanos,
 };
 
 /// What an engine is made of.
@@ -304,6 +305,7 @@ impl Stage {
                 Started { id, feeds, trigger, task: tokio::spawn(fold.run()) }
             }
             Work::Export(exporter, feed) => {
+                feed.edge.status.ok(UnixNanos::now);
                 Started { id, feeds: false, trigger, task: tokio::spawn(exporter.run(*feed)) }
             }
         }

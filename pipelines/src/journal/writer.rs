@@ -87,6 +87,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         self.segments.keep_room();
         loop {
+            self.shared.writer_pulse.beat();
             let (group, ended, claimed) = self.shared.wait_for_work(UPKEEP);
             self.unsaved |= claimed;
             if self.unsaved || self.saved_at.elapsed() >= UPKEEP {

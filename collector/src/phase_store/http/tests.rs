@@ -20,6 +20,8 @@ use pipelines::{
 };
 use proto::{AnyBatch, SignalKind};
 
+mod w3c;
+
 use super::*;
 use crate::phase_store::{
     Running,

@@ -12,6 +12,8 @@ use crate::{
         inlet::Arrival,
     },
     journal::{OnFull, PipelineSettings},
+    pulse::BEAT,
+    status::Status,
     time::UnixNanos,
 };
 
@@ -43,6 +45,21 @@ impl Exporter for Reader {
 /// One pipeline in memory with one reader, stopped after three spans; gives the time it took and what was left.
 #[expect(clippy::disallowed_methods, reason = "the clock is paused: it tells what the engine waited for")]
 async fn stop(takes: bool) -> (Duration, u64) {
+    let (mut engine, journal) = engine();
+    let bounds = Bounds { lag_bytes_max: 1 << 20, on_full: OnFull::Refuse };
+    engine.add_exporter(&ComponentId::new("debug"), 0, Box::new(Reader { takes }), bounds, None).unwrap();
+    let inlet = engine.inlet(&ComponentId::new("otlp"));
+    let running = engine.start();
+    let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, 1)];
+    inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
+    let before = Instant::now();
+    running.stop(WITHIN).await;
+    let left = journal.stats().cursors.iter().map(|cursor| cursor.lag_items).sum();
+    (before.elapsed(), left)
+}
+
+/// One pipeline in memory without a reader yet.
+fn engine() -> (Engine, Arc<Journal>) {
     let id = PipelineId::new(SignalKind::Traces);
     let spec = PipelineSpec {
         id: id.clone(),
@@ -66,23 +83,48 @@ async fn stop(takes: bool) -> (Duration, u64) {
         pipelines,
     };
     let (journal, _) = Journal::open(settings).unwrap();
-    let mut engine = Engine::new(Settings {
+    let engine = Engine::new(Settings {
         graph,
         journal: Arc::clone(&journal),
         modes: vec![Mode::Memory],
         chains: vec![Chain::empty(SignalKind::Traces)],
         snapshots: None,
     });
+    (engine, journal)
+}
+
+/// Folds nothing.
+struct Idle;
+
+impl Aggregator for Idle {
+    fn fingerprint(&self) -> u64 {
+        1
+    }
+    fn apply(&mut self, _: &proto::AnyBatch, _: UnixNanos) {}
+    fn tick(&mut self, _: UnixNanos) {}
+    fn emit(&mut self, _: UnixNanos, _: &mut Vec<proto::AnyBatch>) {}
+    fn save(&self, _: &mut Vec<u8>) {}
+    fn restore(&mut self, _: &[u8]) -> Result<(), crate::consumer::RestoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_has_nothing_to_do_beats_and_fares_well() {
+    let mut engine = engine().0;
+    let hour = Duration::from_secs(3_600);
     let bounds = Bounds { lag_bytes_max: 1 << 20, on_full: OnFull::Refuse };
-    engine.add_exporter(&ComponentId::new("debug"), 0, Box::new(Reader { takes }), bounds, None).unwrap();
-    let inlet = engine.inlet(&ComponentId::new("otlp"));
+    engine.add_aggregator(&ComponentId::new("debug"), Box::new(Idle), hour, bounds).unwrap();
+    let edge = Arc::clone(&engine.consumers[0]);
+    assert_eq!(edge.status.read().status, Status::Starting);
     let running = engine.start();
-    let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, 1)];
-    inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
-    let before = Instant::now();
+    for _ in 0..5 {
+        let before = edge.pulse.beats();
+        tokio::time::sleep(2 * BEAT).await;
+        assert!(edge.pulse.beats() > before);
+    }
+    assert_eq!(edge.status.read().status, Status::Ok);
     running.stop(WITHIN).await;
-    let left = journal.stats().cursors.iter().map(|cursor| cursor.lag_items).sum();
-    (before.elapsed(), left)
 }
 
 const WITHIN: Duration = Duration::from_secs(20);
