@@ -45,7 +45,9 @@ pub struct Rejected {
     pub kind: SignalKind,
     /// How many.
     pub items: usize,
-    /// The first fault.
+    /// The first of them, counted from 1 among all items of the request.
+    pub first_at: usize,
+    /// What is wrong with it.
     pub first: ItemFault,
 }
 
@@ -130,7 +132,8 @@ pub fn validate<S: Signal>(bytes: Bytes) -> Result<Validated<S>, Malformed> {
     }
     let batch = Batch::trusted(bytes, walk.items);
     let Some(first) = walk.first else { return Ok(Validated { batch, rejected: None }) };
-    let rejected = Rejected { kind: S::KIND, items: walk.rejected.len(), first };
+    let first_at = walk.rejected.first().map_or(0, |place| place + 1);
+    let rejected = Rejected { kind: S::KIND, items: walk.rejected.len(), first_at, first };
     let batch = rewrite::without(&batch, &walk.rejected);
     Ok(Validated { batch, rejected: Some(rejected) })
 }
@@ -174,8 +177,9 @@ impl fmt::Display for Rejected {
             (SignalKind::Logs, 1) => "log record",
             (SignalKind::Logs, _) => "log records",
         };
-        let first = if self.items == 1 { "" } else { "the first: " };
-        write!(f, "{} {noun} rejected: {first}{}", self.items, self.first)
+        let first = if self.items == 1 { "" } else { "the first is " };
+        let Self { items, first_at, first: fault, .. } = self;
+        write!(f, "{items} {noun} rejected: {first}number {first_at} of the request, {fault}")
     }
 }
 
@@ -189,7 +193,7 @@ impl fmt::Display for ItemFault {
                 let bytes = if found == 1 { "byte" } else { "bytes" };
                 write!(f, "{field} has {found} {bytes}, {required} are required")
             }
-            IdFault::Zero => write!(f, "{field} is all zero"),
+            IdFault::Zero => write!(f, "{field} is all zero, at least one byte must not be"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `otlp`: receives OTLP over gRPC and HTTP.
 //!
 //! Read in the order of the bytes: [`socket`] and [`crate::listener`] (connections), [`grpc`] with [`codec`] or [`http`] (requests),
-//! [`inflate`], then [`intake`] (validate, push, count), and [`status`] (what is answered).
+//! [`inflate`] and [`json`], then [`intake`] (validate, push, count), and [`status`] (what is answered).
 //!
 //! - **In:** export requests on two sockets.
 //! - **Out:** batches, pushed into the [`Inlet`]; answers, when it has taken them.
@@ -14,6 +14,7 @@ mod grpc;
 mod http;
 mod inflate;
 mod intake;
+mod json;
 mod socket;
 mod status;
 
@@ -30,7 +31,7 @@ use tonic_health::server::HealthReporter;
 
 use self::intake::Intake;
 pub use self::{
-    config::{Config, EnforcementPolicy, Grpc, Http, Keepalive, Protocols, ServerParameters, Unread},
+    config::{Config, Cors, EnforcementPolicy, Grpc, Http, Keepalive, Protocols, ServerParameters, Unread},
     socket::CONNECTIONS_MAX,
 };
 use crate::{listener, receivers::admission::Admission};

@@ -29,13 +29,16 @@ use pipelines::{
     component::{ComponentId, PipelineId},
     engine::{
         drain::{DrainTrigger, drain},
-        edge::Count,
-        inlet::{Chain, Head, Inlet},
+        edge::{Count, ProcessorEdge},
+        inlet::{Chain, Head, Inlet, Stage},
     },
     journal::{Bounds, Cursor, Journal, Mode, OnFull, PipelineIndex, PipelineSettings, Settings},
+    processor::Processor,
+    refusal::{Downstream, Refusal},
+    time::UnixNanos,
 };
 use prost::Message;
-use proto::SignalKind;
+use proto::{Batch, SignalKind, Traces};
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 
 /// A receiver with both protocols on ports of its own.
@@ -419,6 +422,67 @@ pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+pub(crate) fn gunzip(compressed: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(compressed).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+pub(crate) fn zstd(plain: &[u8]) -> Vec<u8> {
+    zstd::encode_all(plain, 0).unwrap()
+}
+
+pub(crate) fn zlib(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn deflate(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn snappy_block(plain: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(plain).unwrap()
+}
+
+pub(crate) fn snappy_frames(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(plain).unwrap();
+    encoder.into_inner().unwrap()
+}
+
+/// The same sequence of changes each time.
+pub(crate) struct Random(pub(crate) u32);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// `whole` with some bits flipped, and sometimes cut.
+    pub(crate) fn mutated(&mut self, whole: &[u8]) -> Vec<u8> {
+        let mut bytes = whole.to_vec();
+        for _ in 0..1 + self.next() % 4 {
+            let at = self.next() as usize % bytes.len();
+            bytes[at] ^= 1 << (self.next() >> 29);
+        }
+        if self.next().is_multiple_of(8) {
+            bytes.truncate(self.next() as usize % bytes.len());
+        }
+        bytes
+    }
+}
+
 /// No test waits for ever.
 pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), future).await.expect("answered in time")
@@ -494,3 +558,27 @@ pub(crate) const RESOURCE_EXHAUSTED: i32 = 8;
 pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const INTERNAL: i32 = 13;
 pub(crate) const UNAVAILABLE: i32 = 14;
+
+/// Declines every batch in one way.
+struct Declines(Refusal);
+
+impl Processor<Traces> for Declines {
+    fn process(&self, _: Batch<Traces>, _: UnixNanos) -> Result<Option<Batch<Traces>>, Refusal> {
+        Err(self.0.clone())
+    }
+}
+
+/// A chain that declines every batch in one way.
+pub(crate) fn declines(refusal: Refusal) -> Chain {
+    let edge = ProcessorEdge::new(ComponentId::new("declines"), SignalKind::Traces);
+    Chain::Traces(vec![Stage { processor: Box::new(Declines(refusal)), edge: edge.into() }])
+}
+
+/// A chain whose destination has much to say.
+pub(crate) fn verbose() -> Chain {
+    let message = "it does not fit; ".repeat(200);
+    let exporter = ComponentId::new("otlp_grpc");
+    let told =
+        Downstream { exporter, code: INVALID_ARGUMENT, name: "INVALID_ARGUMENT", message, retry_after: None };
+    declines(Refusal::Downstream(Arc::new(told)))
+}

@@ -5,14 +5,9 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use pipelines::{
-    engine::inlet::{Chain, Stage},
-    processor::Processor,
-    refusal::{Downstream, Reason, Refusal},
-    time::UnixNanos,
-};
+use pipelines::refusal::{Downstream, Reason, Refusal};
 use prost::Message;
-use proto::{Batch, SignalKind, Traces};
+use proto::SignalKind;
 
 use crate::fixture::*;
 
@@ -28,26 +23,6 @@ async fn o_g1_a_valid_request_is_answered_with_an_empty_message_and_its_bytes_ar
         assert_eq!(receiver.counts("http", signal), (0, 0, 0));
     }
     receiver.settles().await;
-}
-
-#[tokio::test]
-async fn o_g2_o_g3_gzip_and_zstd_are_taken_and_snappy_is_named() {
-    let receiver = Receiver::start(Setup::default()).await;
-    for (signal, path, _, request) in one_of_each() {
-        let zstd = zstd::encode_all(&request[..], 0).unwrap();
-        for (encoding, compressed) in [("gzip", gzip(&request)), ("zstd", zstd)] {
-            let headers = [("grpc-encoding", encoding)];
-            let outcome = call(receiver.grpc(), path, &headers, full(framed(1, &compressed))).await;
-            assert_eq!(outcome.code, 0, "{outcome:?}");
-            assert_eq!(receiver.arrived(signal).await, [&request[..]]);
-        }
-    }
-    let outcome = call(receiver.grpc(), TRACES, &[("grpc-encoding", "snappy")], full(framed(1, b"x"))).await;
-    assert_eq!(
-        (outcome.code, &outcome.headers["grpc-accept-encoding"]),
-        (UNIMPLEMENTED, &"gzip,zstd,identity".parse().unwrap())
-    );
-    receiver.still_serves().await;
 }
 
 #[tokio::test]
@@ -77,20 +52,6 @@ async fn o_g6_a_message_over_the_limit_is_exhausted_without_a_hint_to_retry() {
     let fits = call(receiver.grpc(), TRACES, &[], full(framed(0, &span_of((1 << 20) - 200)))).await;
     assert_eq!(fits.code, 0, "{fits:?}");
     assert_eq!(receiver.counts("grpc", SignalKind::Traces), (1, 1, 0));
-    receiver.still_serves().await;
-}
-
-#[tokio::test]
-async fn o_g7_a_small_gzip_that_inflates_beyond_the_limit_is_refused() {
-    let setup = Setup { grpc: "max_recv_msg_size_mib: 1", admission_bytes: 3 << 20, ..Setup::default() };
-    let receiver = Receiver::start(setup).await;
-    let zeros = vec![0; 64 << 20];
-    for (encoding, bomb) in [("gzip", gzip(&zeros)), ("zstd", zstd::encode_all(&zeros[..], 0).unwrap())] {
-        assert!(bomb.len() < 1 << 20);
-        let outcome =
-            call(receiver.grpc(), TRACES, &[("grpc-encoding", encoding)], full(framed(1, &bomb))).await;
-        assert_eq!((outcome.code, outcome.details.unwrap().retry_seconds()), (RESOURCE_EXHAUSTED, 0.0));
-    }
     receiver.still_serves().await;
 }
 
@@ -128,6 +89,43 @@ async fn o_g8_a_request_of_which_nothing_is_acceptable_is_partial_success_too() 
     assert!(matches!(response.partial_success, Some(ExportTracePartialSuccess { rejected_spans: 2, .. })));
     assert!(receiver.arrived(SignalKind::Traces).await.is_empty());
     assert_eq!(receiver.counts("grpc", SignalKind::Traces), (0, 2, 0));
+}
+
+#[tokio::test]
+async fn o_g9_a_request_that_had_to_be_written_anew_is_taken_with_a_warning() {
+    let receiver = Receiver::start(Setup::default()).await;
+    // The resource of one entry in two parts, which is legal protobuf and nothing that anybody should send.
+    let attribute = |key: &str| [&[0x0a, 4, 0x0a, 2, 0x0a, key.len() as u8][..], key.as_bytes()].concat();
+    let resources = [attribute("a"), attribute("b")].map(|mut part| {
+        part[1] = 5;
+        part[3] = 3;
+        part
+    });
+    let mut entry = resources.concat();
+    entry.extend(spans(2).resource_spans[0].encode_to_vec());
+    let request = [&[0x0a, entry.len() as u8][..], &entry].concat();
+    let outcome = call(receiver.grpc(), TRACES, &[], full(framed(0, &request))).await;
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let response = ExportTraceServiceResponse::decode(outcome.reply.unwrap()).unwrap();
+    let partial = response.partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 0);
+    assert!(partial.error_message.contains("sent in several parts"), "{partial:?}");
+    assert_eq!(receiver.counts("grpc", SignalKind::Traces), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn o_g13_whatever_a_destination_says_the_answer_stays_small() {
+    let message = "\u{e9}".repeat(5 << 20);
+    let exporter = pipelines::component::ComponentId::new("otlp_grpc");
+    let told = Downstream { exporter, code: 3, name: "INVALID_ARGUMENT", message, retry_after: None };
+    let receiver = declining(Refusal::Downstream(Arc::new(told))).await;
+    let request = spans(2).encode_to_vec();
+    let outcome = call(receiver.grpc(), TRACES, &[], full(framed(0, &request))).await;
+    assert_eq!(outcome.code, INVALID_ARGUMENT);
+    let sizes = outcome.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    assert!(sizes.sum::<usize>() < 8 << 10, "some clients take no more than 8 KiB");
+    let answer = post(receiver.http(), "/v1/traces", &[PROTOBUF], full(request)).await;
+    assert!(answer.status == 400 && answer.body.len() < 16 << 10, "{}", answer.body.len());
 }
 
 #[tokio::test]
@@ -207,15 +205,6 @@ async fn o_g15_a_hundred_calls_at_once_on_one_connection_are_all_answered() {
     assert_eq!(receiver.running.connections[0].1.taken(), 1);
 }
 
-/// Declines every batch in one way.
-struct Declines(Refusal);
-
-impl Processor<Traces> for Declines {
-    fn process(&self, _: Batch<Traces>, _: UnixNanos) -> Result<Option<Batch<Traces>>, Refusal> {
-        Err(self.0.clone())
-    }
-}
-
 /// The destination of a pipeline that answers `delivered` has said no.
 fn downstream(code: i32, retry_after: Option<std::time::Duration>) -> Refusal {
     let exporter = pipelines::component::ComponentId::new("otlp_grpc");
@@ -224,12 +213,7 @@ fn downstream(code: i32, retry_after: Option<std::time::Duration>) -> Refusal {
 }
 
 async fn declining(refusal: Refusal) -> Receiver {
-    let edge = pipelines::engine::edge::ProcessorEdge::new(
-        pipelines::component::ComponentId::new("declines"),
-        SignalKind::Traces,
-    );
-    let stage = Stage { processor: Box::new(Declines(refusal)), edge: edge.into() };
-    Receiver::start(Setup { traces: Chain::Traces(vec![stage]), ..Setup::default() }).await
+    Receiver::start(Setup { traces: declines(refusal), ..Setup::default() }).await
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod cors;
+mod encodings;
 mod fixture;
 mod grpc;
 mod hostile;
 mod http;
+mod json;
 mod lifecycle;

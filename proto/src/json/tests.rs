@@ -93,7 +93,10 @@ fn o_j2_a_span_with_an_id_of_another_length_is_rejected_and_its_neighbours_stay(
     let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{good},{short},{good}]}}]}}]}}"#);
     let (batch, rejected) = AnyBatch::validate(SignalKind::Traces, traces(&json)).expect("valid");
     let rejected = rejected.expect("one is rejected").to_string();
-    assert_eq!(rejected, "1 span rejected: Span.span_id has 2 bytes, 8 are required");
+    assert_eq!(
+        rejected,
+        "1 span rejected: number 2 of the request, Span.span_id has 2 bytes, 8 are required"
+    );
     assert_eq!(batch.items(), 2);
 }
 

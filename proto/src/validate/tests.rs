@@ -100,14 +100,16 @@ fn spans_with_wrong_ids_are_cut_out_and_counted() {
     check(
         bytes.clone(),
         expect![
-            "Batch<traces>(1 items, 34 bytes), 2 spans rejected: the first: Span.trace_id has 15 bytes, 16 are required"
+            "Batch<traces>(1 items, 34 bytes), 2 spans rejected: the first is number 1 of the request, Span.trace_id has 15 bytes, 16 are required"
         ],
     );
     let passed = validate::<Traces>(bytes.into()).unwrap();
     assert_eq!(passed.batch.bytes(), &good, "the neighbour keeps its bytes");
     check(
         span(|out| out.bytes(1, &[1; 16])),
-        expect!["Batch<traces>(0 items, 0 bytes), 1 span rejected: Span.span_id has 0 bytes, 8 are required"],
+        expect![
+            "Batch<traces>(0 items, 0 bytes), 1 span rejected: number 1 of the request, Span.span_id has 0 bytes, 8 are required"
+        ],
     );
     check(
         span(|out| {
@@ -115,7 +117,7 @@ fn spans_with_wrong_ids_are_cut_out_and_counted() {
             out.bytes(4, &[1]);
         }),
         expect![
-            "Batch<traces>(0 items, 0 bytes), 1 span rejected: Span.parent_span_id has 1 byte, 8 are required"
+            "Batch<traces>(0 items, 0 bytes), 1 span rejected: number 1 of the request, Span.parent_span_id has 1 byte, 8 are required"
         ],
     );
 }

@@ -794,12 +794,13 @@ fn faults_of_several_components_at_once() {
                 |                   ^
                 = path: receivers.otlp/b.protocols.http.endpoint
 
-            error: `cors` is not supported in this version
-               --> phasor.yaml:11:9
+            error: unknown key `allowed_origin`
+               --> phasor.yaml:11:16
                 |
              11 |         cors: {allowed_origin: x}
-                |         ^^^^
-                = path: receivers.otlp/b.protocols.http.cors
+                |                ^^^^^^^^^^^^^^
+                = path: receivers.otlp/b.protocols.http.cors.allowed_origin
+                = help: did you mean `allowed_origins`?
 
             error: unknown receiver `otpl`
                --> phasor.yaml:12:3

@@ -4,6 +4,7 @@
 //!   on for safety (`tls`, `auth`) is an error; what has no effect here is a warning.
 //! - **Not here:** file, line and column; `collector/src/config` knows them.
 
+mod cors;
 mod grpc;
 mod http;
 
@@ -14,6 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::{
+    cors::Cors,
     grpc::{EnforcementPolicy, Grpc, Keepalive, ServerParameters},
     http::Http,
 };

@@ -1,6 +1,6 @@
 //! OTLP/gRPC: the three Export methods, and the health service.
 //!
-//! - **In:** unary calls, plain or compressed with gzip or zstd.
+//! - **In:** unary calls, plain or compressed with gzip, zstd, snappy or deflate.
 //! - **Out:** the export response, never compressed; or a status by the table in [`super::status`], with
 //!   `google.rpc.Status` details in `grpc-status-details-bin`.
 //! - **Not here:** reflection; deadlines (a client whose deadline has passed resets its stream, which ends
@@ -15,7 +15,7 @@ use http::{
 };
 use hyper::body::Incoming;
 use pipelines::engine::drain::Drain;
-use proto::SignalKind;
+use proto::{SignalKind, response::PartialSuccess};
 use tokio::time::timeout;
 use tonic::{Status, body::Body};
 use tonic_health::{
@@ -83,7 +83,8 @@ impl Service {
         }
         self.intake.check(signal)?;
         let read = self.read(request).await;
-        self.intake.take(signal, read).await
+        let partial = self.intake.take(signal, read).await?;
+        Ok(PartialSuccess::encode(partial.as_ref()).into())
     }
 
     async fn read(
@@ -129,9 +130,9 @@ fn reply(message: &[u8]) -> Response<Body> {
 
 /// Trailers only.
 fn refuse(decline: &Decline) -> Response<Body> {
-    let (code, _) = decline.codes();
-    let mut response =
-        Status::with_details((code as i32).into(), decline.to_string(), decline.details()).into_http();
+    let status = decline.status(TEXT_BYTES_MAX);
+    let details = status.encode().into();
+    let mut response = Status::with_details(status.code.into(), status.message, details).into_http();
     if matches!(decline, Decline::UnknownEncoding(..)) {
         response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
     }
@@ -152,18 +153,21 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Decline> {
-    match headers.get(ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"identity") => Ok(None),
-        Some(b"gzip") => Ok(Some(Encoding::Gzip)),
-        Some(b"zstd") => Ok(Some(Encoding::Zstd)),
-        Some(other) => Err(Decline::unknown_encoding(other, ENCODINGS)),
+    let Some(name) = headers.get(ENCODING) else { return Ok(None) };
+    if name == "identity" {
+        return Ok(None);
     }
+    let encoding = Encoding::named(name.as_bytes());
+    encoding.map(Some).ok_or_else(|| Decline::unknown_encoding(name.as_bytes(), ENCODINGS))
 }
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-const ENCODINGS: &str = "gzip,zstd,identity";
+const ENCODINGS: &str = "gzip,zstd,snappy,deflate,identity";
+/// Longest text in a refusal, which travels in headers three times (as it is, in the details, and there as the fault of
+/// a field): some clients take no more than 8 KiB of them.
+const TEXT_BYTES_MAX: usize = 1024;
 /// A message that takes longer would hold its admitted bytes for nothing.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);

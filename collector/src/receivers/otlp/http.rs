@@ -1,28 +1,36 @@
-//! OTLP/HTTP with protobuf bodies: one path for each signal.
+//! OTLP/HTTP: one path for each signal.
 //!
-//! - **In:** `POST` with `application/x-protobuf`, plain or compressed with gzip, by HTTP/1.1 or HTTP/2.
+//! - **In:** `POST` with `application/x-protobuf` or `application/json`, plain or compressed, by HTTP/1.1 or HTTP/2;
+//!   preflights of browsers.
 //! - **Out:** 200 with the export response; or a status by the table in [`super::status`] with a
 //!   `google.rpc.Status` as its body, in the request's encoding.
 //! - **Guaranteed:** a body is read only as far as it is admitted. What is left of a refused one is thrown
 //!   away for a moment, so that a client that writes before it reads still sees the answer.
-//! - **Not here:** JSON bodies; CORS.
+
+mod answer;
+mod cors;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response,
-    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use http_body_util::Full;
 use hyper::body::Incoming;
-use proto::SignalKind;
+use proto::{SignalKind, response::PartialSuccess};
 use tokio::time::timeout;
 
+use self::{
+    answer::{answer, refuse},
+    cors::Cors,
+};
 use super::{
     config,
     inflate::{Encoding, Inflater},
     intake::Intake,
+    json,
     status::Decline,
 };
 use crate::{
@@ -46,8 +54,9 @@ struct Settings {
     paths: [String; 3],
     body_bytes_max: usize,
     body_timeout: Duration,
-    accepts_plain: bool,
-    accepts_gzip: bool,
+    /// The content encodings that are taken; the empty one is none at all.
+    encodings: Vec<&'static str>,
+    cors: Option<Cors>,
     response_headers: HeaderMap,
 }
 
@@ -67,11 +76,28 @@ impl Service {
             paths: SignalKind::ALL.map(|signal| config.url_path(signal).to_owned()),
             body_bytes_max: config.body_bytes_max(),
             body_timeout: config.body_timeout(),
-            accepts_plain: config.accepts_plain(),
-            accepts_gzip: config.accepts_gzip(),
+            encodings: config.encodings(),
+            cors: config.cors.as_ref().and_then(Cors::new),
             response_headers: config.response_headers(),
         };
         Self { intake, settings: Arc::new(settings) }
+    }
+
+    async fn answer(&self, request: &Request<()>, body: &mut Unwanted<Incoming>) -> Response<Full<Bytes>> {
+        let Settings { cors, encodings, .. } = &*self.settings;
+        let asked = cors.as_ref().and_then(|cors| cors.preflight(request.method(), request.headers()));
+        if let Some(preflight) = asked {
+            return preflight;
+        }
+        let media_type = MediaType::of(request.headers());
+        let mut response = match self.export(request, media_type, body).await {
+            Ok(message) => answer(message, media_type),
+            Err(decline) => refuse(&decline, media_type, encodings),
+        };
+        if let Some(cors) = cors {
+            cors.annotate(request.headers(), response.headers_mut());
+        }
+        answer::compress(request.headers(), response)
     }
 
     async fn export(
@@ -90,8 +116,19 @@ impl Service {
         }
         self.intake.check(signal)?;
         media_type.check()?;
-        let read = self.settings.read(request.headers(), body, self.intake.inflater()).await;
-        self.intake.take(signal, read).await
+        let inflater = self.intake.inflater();
+        let read = match (self.settings.read(request.headers(), body, inflater).await, media_type) {
+            (Ok(text), MediaType::Json) => {
+                json::decode(signal, text, inflater, self.settings.body_bytes_max).await
+            }
+            (read, _) => read,
+        };
+        let partial = self.intake.take(signal, read).await?;
+        Ok(match media_type {
+            MediaType::Json => proto::json::encode_response(signal, partial.as_ref()),
+            MediaType::Protobuf | MediaType::Other => PartialSuccess::encode(partial.as_ref()),
+        }
+        .into())
     }
 }
 
@@ -101,42 +138,12 @@ impl Handler for Service {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, mut body) = Unwanted::wrap(request).into_parts();
         let request = Request::from_parts(parts, ());
-        let media_type = MediaType::of(request.headers());
-        let mut response = match self.export(&request, media_type, &mut body).await {
-            Ok(message) => answer(message, PROTOBUF),
-            Err(decline) => refuse(&decline, media_type),
-        };
+        let mut response = self.answer(&request, &mut body).await;
         for (name, value) in &self.settings.response_headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
     }
-}
-
-fn answer(message: Bytes, content_type: HeaderValue) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(message));
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
-
-fn refuse(decline: &Decline, media_type: MediaType) -> Response<Full<Bytes>> {
-    let mut response = match media_type {
-        MediaType::Json => answer(decline.to_json(), JSON),
-        MediaType::Protobuf | MediaType::Other => answer(decline.details(), PROTOBUF),
-    };
-    (_, *response.status_mut()) = decline.codes();
-    if let Some(after) = decline.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
-    }
-    if matches!(decline, Decline::NotPost) {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
-}
-
-/// Retry-After counts whole seconds; a sender should not come back too early.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 // === impl Settings ===
@@ -167,18 +174,15 @@ impl Settings {
 
     fn encoding(&self, headers: &HeaderMap) -> Result<Option<Encoding>, Decline> {
         let value = headers.get(CONTENT_ENCODING).map_or(&b""[..], HeaderValue::as_bytes).trim_ascii();
-        let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
-        if self.accepts_plain && (is("") || is("identity")) {
-            Ok(None)
-        } else if self.accepts_gzip && (is("gzip") || is("x-gzip")) {
-            Ok(Some(Encoding::Gzip))
+        let name = match value {
+            _ if value.eq_ignore_ascii_case(b"identity") => &b""[..],
+            _ if value.eq_ignore_ascii_case(b"x-gzip") => &b"gzip"[..],
+            value => value,
+        };
+        if self.encodings.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes())) {
+            Ok(Encoding::named(name))
         } else {
-            let accepted = match (self.accepts_gzip, self.accepts_plain) {
-                (true, true) => "gzip or none",
-                (true, false) => "gzip",
-                (false, _) => "none",
-            };
-            Err(Decline::unknown_encoding(value, accepted))
+            Err(Decline::unknown_encoding(value, &answer::list(&self.encodings)))
         }
     }
 }
@@ -200,17 +204,6 @@ impl MediaType {
     }
 
     fn check(self) -> Result<(), Decline> {
-        match self {
-            Self::Protobuf => Ok(()),
-            Self::Json => Err(Decline::UnsupportedMedia(
-                "JSON is not supported in this version; send application/x-protobuf".to_owned(),
-            )),
-            Self::Other => {
-                Err(Decline::UnsupportedMedia("the content type must be application/x-protobuf".to_owned()))
-            }
-        }
+        if self == Self::Other { Err(Decline::UnsupportedMedia) } else { Ok(()) }
     }
 }
-
-const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");

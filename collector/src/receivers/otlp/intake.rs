@@ -1,10 +1,11 @@
 //! From the bytes of a request to its answer: validate, push, count.
 //!
 //! - **In:** the bytes of one export request, admitted.
-//! - **Out:** the bytes of the export response, or why there is none.
+//! - **Out:** what the export response says, or why there is none.
 //! - **Guaranteed:** success is answered only when the journal has the data as its pipelines promise; the
 //!   bytes stay admitted until then. Items that are not acceptable on their own are left out, counted, and
-//!   reported as partial success, their neighbours are kept. Every request is counted once.
+//!   reported as partial success, their neighbours are kept. A request that had to be written anew is taken with
+//!   a warning. Every request is counted once.
 //! - **Not here:** sockets, gRPC, HTTP.
 
 use std::sync::Arc;
@@ -70,13 +71,19 @@ impl Intake {
         &self,
         signal: SignalKind,
         read: Result<(Bytes, Permit), Decline>,
-    ) -> Result<Bytes, Decline> {
+    ) -> Result<Option<PartialSuccess>, Decline> {
         let edge = &self.edges[signal as usize];
         let (bytes, _permit) = read.inspect_err(|decline| match decline.is_malformed() {
             true => edge.failed.add(1),
             false => edge.refused.add(1),
         })?;
+        let sent = bytes.as_ptr();
         let (batch, rejected) = AnyBatch::validate(signal, bytes).inspect_err(|_| edge.failed.add(1))?;
+        let partial = match &rejected {
+            Some(rejected) => Some(partial_success(rejected)),
+            None if batch.bytes().as_ptr() == sent => None,
+            None => Some(PartialSuccess { rejected: 0, message: REWRITTEN.to_owned() }),
+        };
         let out = rejected.as_ref().map_or(0, |rejected| rejected.items as u64);
         let unanswered = Unanswered { edge, items: batch.items() as u64 + out };
         let arrival = Arrival { batches: vec![batch], now: UnixNanos::now(), sequence: None };
@@ -86,7 +93,7 @@ impl Intake {
             Ok(()) => {
                 edge.accepted.add(items - out);
                 edge.refused.add(out);
-                Ok(success(rejected))
+                Ok(partial)
             }
             Err(refusal) => {
                 edge.refused.add(items);
@@ -111,11 +118,13 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-/// An export response; full success is an empty message (OTLP, *Full Success*).
-fn success(rejected: Option<Rejected>) -> Bytes {
-    let partial = rejected.map(|rejected| PartialSuccess {
+fn partial_success(rejected: &Rejected) -> PartialSuccess {
+    PartialSuccess {
         rejected: i64::try_from(rejected.items).unwrap_or(i64::MAX),
         message: rejected.to_string(),
-    });
-    PartialSuccess::encode(partial.as_ref()).into()
+    }
 }
+
+/// OTLP, *Partial Success*: a warning to a sender whose items were all taken.
+const REWRITTEN: &str = "all items were taken, but the request had to be written anew, because a message that is there \
+    once, such as a span's status, was sent in several parts; send it as one";

@@ -19,10 +19,9 @@
 
 use std::{io, time::Duration};
 
-use bytes::Bytes;
 use http::StatusCode;
 use pipelines::refusal::{Reason, Refusal};
-use proto::{Malformed, SignalKind, response};
+use proto::{Malformed, SignalKind, json, response};
 use thiserror::Error;
 
 use crate::receivers::{admission::Full, body::BodyError, otlp::inflate::InflateError};
@@ -38,6 +37,8 @@ pub(super) enum Decline {
     TooSlow(Duration),
     #[error("the body is not an OTLP export request: {0}")]
     Malformed(#[from] Malformed),
+    #[error("the body is not an OTLP/JSON export request: {0}")]
+    NotJson(json::Fault),
     #[error("the body does not inflate: {0}")]
     Corrupt(io::Error),
     #[error("the body ended early")]
@@ -53,9 +54,9 @@ pub(super) enum Decline {
     #[error("there is nothing at {0}")]
     UnknownPath(String),
     #[error("the encoding `{0}` is not supported; send {1}")]
-    UnknownEncoding(String, &'static str),
-    #[error("{0}")]
-    UnsupportedMedia(String),
+    UnknownEncoding(String, String),
+    #[error("the content type must be application/x-protobuf or application/json")]
+    UnsupportedMedia,
     #[error("only POST is served here")]
     NotPost,
 }
@@ -95,13 +96,14 @@ impl Decline {
             },
             Self::Refused(Refusal::Permanent { .. })
             | Self::Malformed(_)
+            | Self::NotJson(_)
             | Self::Corrupt(_)
             | Self::CutOff
             | Self::NoHost
             | Self::Framing(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
             Self::CompressedWithoutEncoding => (Code::Internal, StatusCode::BAD_REQUEST),
             Self::NoPipeline(_) | Self::UnknownPath(_) => (Code::Unimplemented, StatusCode::NOT_FOUND),
-            Self::UnknownEncoding(..) | Self::UnsupportedMedia(_) => {
+            Self::UnknownEncoding(..) | Self::UnsupportedMedia => {
                 (Code::Unimplemented, StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
             Self::NotPost => (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED),
@@ -119,8 +121,8 @@ impl Decline {
     }
 
     /// `encoding` is none of those in `known`.
-    pub(super) fn unknown_encoding(encoding: &[u8], known: &'static str) -> Self {
-        Self::UnknownEncoding(cut(&String::from_utf8_lossy(encoding)), known)
+    pub(super) fn unknown_encoding(encoding: &[u8], known: &str) -> Self {
+        Self::UnknownEncoding(cut(&String::from_utf8_lossy(encoding)), known.to_owned())
     }
 
     /// When to come back, for a passing condition; always more than zero.
@@ -132,31 +134,33 @@ impl Decline {
         }
     }
 
-    /// The answer as `google.rpc.Status`.
-    pub(super) fn details(&self) -> Bytes {
-        let status = response::Status {
+    /// The answer as `google.rpc.Status`, its texts not longer than `text_bytes_max`.
+    pub(super) fn status(&self, text_bytes_max: usize) -> response::Status {
+        let short = |text: &str| text[..text.floor_char_boundary(text_bytes_max)].to_owned();
+        response::Status {
             code: self.codes().0 as i32,
-            message: self.to_string(),
+            message: short(&self.to_string()),
             retry_after: self.retry_after(),
-            violations: self.violation().into_iter().collect(),
-        };
-        status.encode().into()
-    }
-
-    /// The same for a sender that speaks JSON: code and message, which is all such a sender reads.
-    pub(super) fn to_json(&self) -> Bytes {
-        let status = serde_json::json!({"code": self.codes().0 as i32, "message": self.to_string()});
-        status.to_string().into()
+            violations: self
+                .violation()
+                .into_iter()
+                .map(|field| response::Violation {
+                    field: short(&field),
+                    description: short(&self.to_string()),
+                })
+                .collect(),
+        }
     }
 
     /// Which part of the request is wrong.
-    fn violation(&self) -> Option<response::Violation> {
-        let field = match self {
+    fn violation(&self) -> Option<String> {
+        Some(match self {
             Self::Malformed(malformed) => malformed.field.to_string(),
+            Self::NotJson(fault) if !fault.path.is_empty() => fault.path.clone(),
+            Self::NotJson(_) => "body".to_owned(),
             Self::Corrupt(_) | Self::CutOff | Self::Framing(_) => "body".to_owned(),
             _ => return None,
-        };
-        Some(response::Violation { field, description: self.to_string() })
+        })
     }
 
     /// What a buffer of `bytes_max` bytes says when it cannot grow.

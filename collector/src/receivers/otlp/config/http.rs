@@ -8,7 +8,7 @@ use proto::SignalKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Unread, check_endpoint};
+use super::{Cors, Unread, check_endpoint};
 
 /// OTLP/HTTP, with the keys of the Collector's `confighttp.ServerConfig` and its OTLP receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub struct Http {
     /// Headers added to every answer.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub response_headers: BTreeMap<String, String>,
-    /// Content encodings that are accepted (`""` is none at all); default: all we know, that is gzip.
+    /// Content encodings that are accepted (`""` is none at all); default: all we know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_algorithms: Option<Vec<String>>,
     /// Whether a connection serves more than one request; default true.
@@ -49,9 +49,9 @@ pub struct Http {
     pub include_metadata: bool,
     /// No effect.
     pub include_tls_metadata: bool,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub cors: Unread,
+    /// Which web pages may send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// Not in this version.
     #[serde(skip_serializing_if = "Unread::is_absent")]
     pub tls: Unread,
@@ -85,14 +85,12 @@ impl Http {
         if longest.is_zero() { READ_TIMEOUT } else { longest }
     }
 
-    /// Whether bodies compressed with gzip are taken.
-    pub fn accepts_gzip(&self) -> bool {
-        self.compression_algorithms.as_ref().is_none_or(|list| list.iter().any(|name| name == "gzip"))
-    }
-
-    /// Whether bodies that are not compressed are taken.
-    pub fn accepts_plain(&self) -> bool {
-        self.compression_algorithms.as_ref().is_none_or(|list| list.iter().any(String::is_empty))
+    /// Names of the content encodings that are taken; the empty one stands for none at all.
+    pub fn encodings(&self) -> Vec<&'static str> {
+        let taken = |name: &&str| {
+            self.compression_algorithms.as_ref().is_none_or(|list| list.iter().any(|own| own == name))
+        };
+        ALGORITHMS.into_iter().filter(taken).collect()
     }
 
     /// Headers added to every answer, as far as [`check`](super::Config::check) lets them pass.
@@ -129,12 +127,12 @@ impl Http {
             }
         }
         for (i, name) in self.compression_algorithms.iter().flatten().enumerate() {
-            if !ALGORITHMS.contains(&name.as_str()) {
+            if name != LZ4 && !ALGORITHMS.contains(&name.as_str()) {
                 let message = format!("`{name}` is not known; write some of {ALGORITHMS:?}");
                 errors.push(ConfigError::new(format!("compression_algorithms[{i}]"), message));
             }
         }
-        errors.extend(self.cors.refused("cors"));
+        errors.extend(self.cors.iter().flat_map(Cors::check).map(|error| error.under("cors")));
         errors.extend(self.tls.refused("tls"));
         errors.extend(self.auth.refused("auth"));
         errors.extend(self.middlewares.refused("middlewares"));
@@ -151,8 +149,9 @@ impl Http {
         .filter(|(_, written)| *written)
         .map(|(key, _)| ConfigError::new(key, "has no effect here"))
         .collect();
+        warnings.extend(self.cors.iter().flat_map(Cors::warnings).map(|warning| warning.under("cors")));
         for (i, name) in self.compression_algorithms.iter().flatten().enumerate() {
-            if ALGORITHMS[2..].contains(&name.as_str()) {
+            if name == LZ4 {
                 let path = format!("compression_algorithms[{i}]");
                 warnings.push(ConfigError::new(path, format!("`{name}` is not supported in this version")));
             }
@@ -192,7 +191,7 @@ impl Default for Http {
             write_timeout: None,
             include_metadata: false,
             include_tls_metadata: false,
-            cors: Unread::default(),
+            cors: None,
             tls: Unread::default(),
             auth: Unread::default(),
             middlewares: Unread::default(),
@@ -204,5 +203,7 @@ const BODY_BYTES_DEFAULT: u64 = 64 << 20;
 const BODY_BYTES_MAX: u64 = 1 << 30;
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the Collector knows. We take the first two so far.
-const ALGORITHMS: [&str; 8] = ["", "gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4"];
+/// What we take of what the Collector knows.
+const ALGORITHMS: [&str; 7] = ["", "gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed"];
+/// What else the Collector knows.
+const LZ4: &str = "lz4";

@@ -60,7 +60,7 @@ protocols:
     endpoint: "http://localhost:4318"
     traces_url_path: v1/traces
     metrics_url_path: /v1/logs
-    cors: {allowed_origins: ["*"]}
+    cors: {allowed_origins: ["https://*.a.*", "https://a.b/", ""], allowed_headers: ["a b"]}
     auth: {authenticator: basicauth}
     response_headers: {"a b": c}
     compression_algorithms: ["", gzipp]
@@ -76,8 +76,11 @@ protocols:
             error protocols.http.traces_url_path: `v1/traces` is not a path; write for example /v1/traces
             error protocols.http.logs_url_path: `/v1/logs` is the path of metrics already
             error protocols.http.response_headers.a b: `a b: c` is not an HTTP header
-            error protocols.http.compression_algorithms[1]: `gzipp` is not known; write some of ["", "gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4"]
-            error protocols.http.cors: `cors` is not supported in this version
+            error protocols.http.compression_algorithms[1]: `gzipp` is not known; write some of ["", "gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed"]
+            error protocols.http.cors.allowed_origins[0]: `https://*.a.*` has more than one `*`
+            error protocols.http.cors.allowed_origins[1]: `https://a.b/` has a path, which no origin has; write scheme://host:port
+            error protocols.http.cors.allowed_origins[2]: `` is not an origin; write for example https://shop.example.com
+            error protocols.http.cors.allowed_headers[0]: `a b` is not the name of a header
             error protocols.http.auth: `auth` is not supported in this version
         "#]],
     );
@@ -108,7 +111,7 @@ protocols:
     read_buffer_size: 524288
     include_metadata: true
     keepalive: {enforcement_policy: {min_time: 10s, permit_without_stream: true}, server_parameters: {max_connection_age: 1m}}
-  http: {include_metadata: true, write_timeout: 10s, compression_algorithms: ["", gzip, zstd], tls: }
+  http: {include_metadata: true, write_timeout: 10s, compression_algorithms: ["", gzip, lz4], cors: {max_age: 7}, tls: }
 "#;
     check(
         yaml,
@@ -118,7 +121,8 @@ protocols:
         warning protocols.grpc.keepalive.enforcement_policy: has no effect here
         warning protocols.http.write_timeout: has no effect here
         warning protocols.http.include_metadata: has no effect here
-        warning protocols.http.compression_algorithms[2]: `zstd` is not supported in this version
+        warning protocols.http.cors.allowed_origins: is empty, so the other keys beside it have no effect
+        warning protocols.http.compression_algorithms[2]: `lz4` is not supported in this version
     "#]],
     );
 }
