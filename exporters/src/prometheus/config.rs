@@ -4,12 +4,16 @@
 //! differences: series never expire by default (`metric_expiration: 0s`; a connector ends its own), the
 //! number of series is limited, OpenMetrics is always offered.
 
+mod auth;
+
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use pipelines::config::{ByteSize, ConfigError, Span};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Span};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+pub use self::auth::{Auth, AuthKind};
 use super::series::Limits;
 
 /// The exporter's configuration.
@@ -34,6 +38,8 @@ pub struct Config {
     pub translation_strategy: Option<TranslationStrategy>,
     /// Whether every resource attribute becomes a label of every series.
     pub resource_to_telemetry_conversion: ResourceConversion,
+    /// Which resource attributes become labels of every series; goes before `resource_to_telemetry_conversion`.
+    pub resource_constant_labels: ResourceLabels,
     /// Leaves the labels `otel_scope_*` out.
     pub without_scope_info: bool,
     /// Series at most, as Prometheus counts them; 0 is no limit.
@@ -46,6 +52,44 @@ pub struct Config {
     pub created_timestamps: bool,
     /// Who may scrape.
     pub auth: Auth,
+    /// `tcp` (the default), `tcp4` or `tcp6`.
+    pub transport: String,
+    /// Headers added to every answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub response_headers: BTreeMap<String, String>,
+    /// How long a request's head may take, and how long a connection may wait for the next request, if that is longer
+    /// than `idle_timeout`; default 1m.
+    pub read_header_timeout: Span,
+    /// How long a connection may wait for the next request; default 1m.
+    pub idle_timeout: Span,
+    /// How long a scraper may leave a page unread; default 30s.
+    pub write_timeout: Span,
+    /// Whether a connection serves more than one request; default true.
+    pub keep_alives_enabled: bool,
+    /// An error in this version: the page does not speak TLS.
+    #[serde(skip_serializing)]
+    pub tls: Option<IgnoredAny>,
+    /// An error in this version.
+    #[serde(skip_serializing)]
+    pub middlewares: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub cors: Option<IgnoredAny>,
+    /// Without effect: requests have no body.
+    #[serde(skip_serializing)]
+    pub read_timeout: Option<IgnoredAny>,
+    /// Without effect: requests have no body.
+    #[serde(skip_serializing)]
+    pub max_request_body_size: Option<IgnoredAny>,
+    /// Without effect: requests have no body.
+    #[serde(skip_serializing)]
+    pub compression_algorithms: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub include_metadata: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub include_tls_metadata: Option<IgnoredAny>,
 }
 
 /// How names are translated. Of two that keep UTF-8 a scraper sees it who asks for it (`escaping=allow-utf-8`); names that
@@ -72,42 +116,22 @@ pub struct ResourceConversion {
     pub exclude_service_attributes: bool,
 }
 
+/// Which resource attributes become labels, by patterns such as `k8s.pod.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourceLabels {
+    /// Those that match one of these; all, where only `excluded` is given.
+    pub included: Vec<String>,
+    /// Except those that match one of these.
+    pub excluded: Vec<String>,
+}
+
 /// What is done with exemplars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exemplars {
     /// How long one is shown after the moment it was made.
     pub retention: Span,
-}
-
-/// Who may scrape.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Auth {
-    /// How the scraper shows who it is.
-    #[serde(rename = "type")]
-    pub kind: AuthKind,
-    /// With `bearer`.
-    #[serde(serialize_with = "hidden")]
-    pub token: String,
-    /// With `basic`.
-    pub user: String,
-    /// With `basic`.
-    #[serde(serialize_with = "hidden")]
-    pub password: String,
-}
-
-/// How a scraper shows who it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthKind {
-    /// Everybody may scrape.
-    #[default]
-    None,
-    /// `Authorization: Bearer TOKEN`.
-    Bearer,
-    /// `Authorization: Basic ...`.
-    Basic,
 }
 
 // === impl Config ===
@@ -123,7 +147,48 @@ impl Config {
             errors.push(ConfigError::new("const_labels", format!("`{name}` is no name of a label")));
         }
         errors.extend(self.auth.check());
+        errors.extend(self.check_server());
         errors
+    }
+
+    /// The keys of the Collector's `confighttp.ServerConfig`.
+    fn check_server(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        if !["tcp", "tcp4", "tcp6"].contains(&self.transport.as_str()) {
+            let message = format!("`{}` is not supported; write tcp, tcp4 or tcp6", self.transport);
+            errors.push(ConfigError::new("transport", message));
+        }
+        for (name, value) in &self.response_headers {
+            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+                let path = format!("response_headers.{name}");
+                errors.push(ConfigError::new(path, format!("`{name}: {value}` is not an HTTP header")));
+            }
+        }
+        if self.tls.is_some() {
+            let message = "is not supported in this version; a proxy in front of the page can speak TLS";
+            errors.push(ConfigError::new("tls", message));
+        }
+        if self.middlewares.is_some() {
+            errors.push(ConfigError::new("middlewares", "are not supported in this version"));
+        }
+        errors
+    }
+
+    /// Headers added to every answer, as far as [`check`](Self::check) lets them pass.
+    pub fn response_headers(&self) -> HeaderMap {
+        let pairs = self.response_headers.iter();
+        pairs.filter_map(|(name, value)| Some((name.try_into().ok()?, value.try_into().ok()?))).collect()
+    }
+
+    /// How long a connection may be silent between two requests, or within a head.
+    pub fn silence_max(&self) -> Duration {
+        let longest = self.read_header_timeout.0.max(self.idle_timeout.0);
+        if longest.is_zero() { HEADER_PATIENCE } else { longest }
+    }
+
+    /// How long a scraper may leave a page unread.
+    pub fn write_patience(&self) -> Duration {
+        if self.write_timeout.0.is_zero() { WRITE_PATIENCE } else { self.write_timeout.0 }
     }
 
     /// Keys that are written but change nothing here, with the reason; not faults.
@@ -174,12 +239,27 @@ impl Default for Config {
             add_metric_suffixes: None,
             translation_strategy: None,
             resource_to_telemetry_conversion: ResourceConversion::default(),
+            resource_constant_labels: ResourceLabels::default(),
             without_scope_info: false,
             series_limit: SERIES_LIMIT,
             series_memory_limit: SERIES_MEMORY_LIMIT,
             exemplars: Exemplars::default(),
             created_timestamps: false,
             auth: Auth::default(),
+            transport: "tcp".to_owned(),
+            response_headers: BTreeMap::new(),
+            read_header_timeout: Span(HEADER_PATIENCE),
+            idle_timeout: Span(HEADER_PATIENCE),
+            write_timeout: Span(WRITE_PATIENCE),
+            keep_alives_enabled: true,
+            tls: None,
+            middlewares: None,
+            cors: None,
+            read_timeout: None,
+            max_request_body_size: None,
+            compression_algorithms: None,
+            include_metadata: None,
+            include_tls_metadata: None,
         }
     }
 }
@@ -196,40 +276,39 @@ impl TranslationStrategy {
     }
 }
 
+// === impl ResourceLabels ===
+
+impl ResourceLabels {
+    /// Whether it says anything.
+    pub fn is_given(&self) -> bool {
+        !self.included.is_empty() || !self.excluded.is_empty()
+    }
+
+    /// Whether an attribute becomes a label.
+    pub fn takes(&self, key: &str) -> bool {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, key));
+        (self.included.is_empty() || any(&self.included)) && !any(&self.excluded)
+    }
+}
+
+/// Whether a text fits a pattern, in which `*` stands for any characters.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut parts = rest.split('*');
+    let end = parts.next_back().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = text.split_once(part) else { return false };
+        text = after;
+    }
+    text.ends_with(end)
+}
+
 // === impl Exemplars ===
 
 impl Default for Exemplars {
     fn default() -> Self {
         Self { retention: EXEMPLAR_RETENTION }
-    }
-}
-
-// === impl Auth ===
-
-impl Auth {
-    fn check(&self) -> Vec<ConfigError> {
-        let missing = |key: &str, value: &str, kind: &str| {
-            value.is_empty().then(|| {
-                ConfigError::new(format!("auth.{key}"), format!("is missing; `type: {kind}` needs it"))
-            })
-        };
-        match self.kind {
-            AuthKind::None => Vec::new(),
-            AuthKind::Bearer => missing("token", &self.token, "bearer").into_iter().collect(),
-            AuthKind::Basic => {
-                [missing("user", &self.user, "basic"), missing("password", &self.password, "basic")]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
-        }
-    }
-}
-
-/// Secrets are not shown.
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -246,10 +325,9 @@ fn check_endpoint(endpoint: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Secrets are not written back.
-fn hidden<S: Serializer>(secret: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.is_empty() { "" } else { "[redacted]" })
-}
+const HEADER_PATIENCE: Duration = Duration::from_secs(60);
+
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 const SERIES_LIMIT: usize = 1_000_000;
 
@@ -258,46 +336,4 @@ const SERIES_MEMORY_LIMIT: ByteSize = ByteSize(192 << 20);
 const EXEMPLAR_RETENTION: Span = Span(Duration::from_secs(15 * 60));
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paths(config: &Config) -> Vec<String> {
-        config.check().into_iter().map(|error| error.path).collect()
-    }
-
-    #[test]
-    fn the_default_is_valid_and_everything_wrong_is_named_at_once() {
-        assert!(Config::default().check().is_empty());
-        let config = Config {
-            endpoint: "nowhere".to_owned(),
-            auth: Auth { kind: AuthKind::Basic, ..Auth::default() },
-            ..Config::default()
-        };
-        assert_eq!(paths(&config), ["endpoint", "auth.user", "auth.password"]);
-    }
-
-    #[test]
-    fn p_n10_the_strategy_overrules_the_older_key() {
-        for (strategy, suffixes, utf8) in [
-            (TranslationStrategy::UnderscoreEscapingWithSuffixes, true, false),
-            (TranslationStrategy::UnderscoreEscapingWithoutSuffixes, false, false),
-            (TranslationStrategy::NoUTF8EscapingWithSuffixes, true, true),
-            (TranslationStrategy::NoTranslation, false, true),
-        ] {
-            let config = Config {
-                translation_strategy: Some(strategy),
-                add_metric_suffixes: Some(!suffixes),
-                ..Config::default()
-            };
-            assert_eq!((config.adds_suffixes(), config.keeps_utf8()), (suffixes, utf8), "{strategy:?}");
-            assert!(config.check().is_empty());
-            assert_eq!(config.without_effect()[0].path, "add_metric_suffixes");
-        }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let auth = Auth { token: "hush".to_owned(), ..Auth::default() };
-        assert!(!format!("{auth:?}").contains("hush"));
-    }
-}
+mod tests;

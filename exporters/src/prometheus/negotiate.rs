@@ -190,10 +190,14 @@ mod tests {
 
     #[test]
     fn m_c10_an_unknown_escaping_is_underscores() {
-        for escaping in ["", "<evil>", "DOTS", "allow-utf-8\"", "dots;escaping=values"] {
+        for (escaping, expected) in [
+            ("", Escaping::Underscores),
+            ("<evil>", Escaping::Underscores),
+            ("DOTS", Escaping::Underscores),
+            ("allow-utf-8\"", Escaping::AllowUtf8),
+            ("dots;escaping=values", Escaping::Dots),
+        ] {
             let accept = format!("application/openmetrics-text;version=1.0.0;escaping={escaping}");
-            let expected = if escaping.starts_with("dots") { Escaping::Dots } else { Escaping::Underscores };
-            let expected = if escaping.starts_with("allow") { Escaping::AllowUtf8 } else { expected };
             assert_eq!(answer(&accept).style.escaping, expected, "{accept}");
         }
     }

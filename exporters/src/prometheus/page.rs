@@ -16,6 +16,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -40,6 +41,8 @@ pub struct Page {
     table: Arc<Table>,
     own: Vec<Arc<dyn OwnFamilies>>,
     show: Show,
+    /// What the listener goes by.
+    pub(super) connections: Connections,
     /// Whether names are kept as they are spelled. If not, each is the same in every escaping.
     utf8: bool,
     /// What `Authorization` must be, and what a client is told to use.
@@ -47,6 +50,18 @@ pub struct Page {
     open: AtomicBool,
     scrapes: Arc<Semaphore>,
     served: Count,
+}
+
+/// How connections to the page are treated.
+pub(super) struct Connections {
+    /// How long one may be silent between two requests, or within a head.
+    pub(super) silence_max: Duration,
+    /// How long a page may be left unread.
+    pub(super) write_patience: Duration,
+    /// Whether one serves more than one request.
+    pub(super) keep_alive: bool,
+    /// Headers added to every answer.
+    pub(super) headers: HeaderMap,
 }
 
 /// A body that is written while it is sent.
@@ -80,6 +95,12 @@ impl Page {
                 exemplar_retention_ns: config.exemplar_retention_ns(),
                 created: config.created_timestamps,
                 timestamps: config.send_timestamps,
+            },
+            connections: Connections {
+                silence_max: config.silence_max(),
+                write_patience: config.write_patience(),
+                keep_alive: config.keep_alives_enabled,
+                headers: config.response_headers(),
             },
             utf8: config.keeps_utf8(),
             wanted: wanted(&config.auth),

@@ -7,7 +7,7 @@ mod patient;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode, Version, header::HOST};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header::HOST};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pipelines::engine::drain::Drain;
@@ -53,14 +53,16 @@ pub async fn serve(listener: TcpListener, page: Arc<Page>, mut drain: Drain) {
 async fn connection(stream: TcpStream, place: Place, page: Arc<Page>, mut drain: Drain) {
     let service = service_fn(|request: Request<Incoming>| {
         let busy = place.begin();
-        let response = respond(&page, &request);
+        let mut response = respond(&page, &request);
+        add_headers(response.headers_mut(), &page.connections.headers);
         drop(busy);
         async move { Ok::<_, Infallible>(response) }
     });
-    let io = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
+    let io = TokioIo::new(Patient::new(stream, page.connections.write_patience));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
+        .header_read_timeout(page.connections.silence_max)
+        .keep_alive(page.connections.keep_alive)
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(io, service);
     let mut serving = std::pin::pin!(serving);
@@ -92,15 +94,15 @@ fn respond(page: &Page, request: &Request<Incoming>) -> Response<PageBody> {
     page.respond(request.method(), request.headers())
 }
 
+/// Adds what the answer does not say itself.
+fn add_headers(headers: &mut HeaderMap, more: &HeaderMap) {
+    for (name, value) in more {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+}
+
 /// Connections at the same time.
 const CONNECTIONS_MAX: usize = 256;
-
-/// How long a client may take to send a request's headers. An idle connection is closed after the same
-/// time; Prometheus opens a new one.
-const HEADER_PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long a client may leave a page unread.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 

@@ -11,6 +11,7 @@
 //! exponential histograms are shown with explicit buckets in the text formats.
 
 mod kind;
+mod settings;
 
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ use proto::{
 };
 
 use self::kind::{adds_up, check_state, kind_of};
+pub use self::settings::Settings;
 use super::{
-    config::Config,
     exemplar::ExemplarLabels,
     identity::Identity,
     labels::{INSTANCE, JOB, LabelSet},
@@ -68,19 +69,6 @@ pub struct Translator {
     input: u8,
 }
 
-/// What of the configuration decides about names and labels.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
-    namespace: String,
-    const_labels: Vec<(String, String)>,
-    suffixes: bool,
-    /// Whether names are kept as they are spelled.
-    utf8: bool,
-    resource_labels: bool,
-    service_labels: bool,
-    scope_labels: bool,
-}
-
 /// What the points of one metric have in common.
 #[derive(Clone, Copy)]
 struct Target<'a> {
@@ -94,24 +82,6 @@ struct Target<'a> {
     temporality: Option<Temporality>,
     now_ns: u64,
     input: u8,
-}
-
-// === impl Settings ===
-
-impl Settings {
-    /// From what the user wrote.
-    pub fn new(config: &Config) -> Self {
-        let conversion = config.resource_to_telemetry_conversion;
-        Self {
-            namespace: config.namespace.clone(),
-            const_labels: config.const_labels.clone().into_iter().collect(),
-            suffixes: config.adds_suffixes(),
-            utf8: config.keeps_utf8(),
-            resource_labels: conversion.enabled,
-            service_labels: !conversion.exclude_service_attributes,
-            scope_labels: !config.without_scope_info,
-        }
-    }
 }
 
 // === impl Translator ===
@@ -175,11 +145,9 @@ impl Translator {
             self.target_info(table, now);
         }
         self.labels.back_to(service);
-        if self.settings.resource_labels {
-            for (key, value) in attributes {
-                if self.settings.service_labels || !SERVICE.contains(&key) {
-                    self.labels.push_with("", key, |text| push_value(text, value));
-                }
+        for (key, value) in attributes {
+            if self.settings.shows(key) {
+                self.labels.push_with("", key, |text| push_value(text, value));
             }
         }
         for (name, value) in &self.settings.const_labels {
@@ -327,7 +295,7 @@ impl Translator {
     fn unseen(&self, resource: Attributes<'_>) -> String {
         let mut unseen = String::new();
         for (key, value) in resource {
-            if !self.settings.resource_labels && !SERVICE.contains(&key) && unseen.len() < UNSEEN_BYTES_MAX {
+            if !self.settings.shows(key) && !SERVICE.contains(&key) && unseen.len() < UNSEEN_BYTES_MAX {
                 unseen.push_str(if unseen.is_empty() { "" } else { ", " });
                 unseen.push_str(key);
                 unseen.push('=');

@@ -161,6 +161,11 @@ fn p_l12_resource_attributes_are_labels_only_where_asked_for() {
     assert!(page.contains("service_name=\"n\""), "{page}");
     config.resource_to_telemetry_conversion.exclude_service_attributes = true;
     assert!(!page_of(&config, shop()).contains("service_name"));
+    config.resource_constant_labels.included = vec!["service.*".to_owned()];
+    config.resource_constant_labels.excluded = vec!["*.namespace".to_owned()];
+    let page = page_of(&config, shop());
+    assert!(page.contains(",service_instance_id=\"i\",service_name=\"n\"} 1\n"), "{page}");
+    assert!(!page.contains("a{host_name"), "{page}");
 }
 
 #[test]

@@ -227,6 +227,25 @@ async fn m_c12_other_methods_and_paths_are_answered_plainly() {
 }
 
 #[tokio::test]
+async fn every_answer_has_the_headers_of_the_configuration_and_ends_its_connection_if_told_so() {
+    let mut config = Config { keep_alives_enabled: false, ..Config::default() };
+    for (name, value) in [("X-Frame-Options", "DENY"), ("Content-Type", "not/this")] {
+        config.response_headers.insert(name.into(), value.into());
+    }
+    let server = Server::open(config).await;
+    for path in ["/metrics", "/"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = answer.to_lowercase();
+        assert!(answer.contains("x-frame-options: deny") && answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains("content-type: text/plain") && !answer.contains("not/this"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_know_the_secret_is_told_how_to_show_it() {
     let bearer = Auth { kind: AuthKind::Bearer, token: "secret".into(), ..Auth::default() };
     let basic = Auth { kind: AuthKind::Basic, user: "u".into(), password: "p".into(), ..Auth::default() };
