@@ -1,11 +1,12 @@
 //! Against the real world: Debian's Prometheus, Alertmanager, exporters and docker-compose, the Python OpenMetrics
-//! parser, and OpenTelemetry's Python SDK. `make deps` puts them where the variable `PHASOR_DEPS` says.
+//! parser, and OpenTelemetry's SDKs for Python, JavaScript and Rust. `make deps` puts them where the variable `PHASOR_DEPS` says.
 
 #[path = "../support/lib.rs"]
 mod support;
 
 mod alerting;
 mod files;
+mod interop;
 mod panels;
 mod servers;
 
@@ -90,23 +91,6 @@ async fn the_page_passes_promtool_and_the_python_openmetrics_parser() {
     let families = run_with_input(&mut python("parse.py"), &openmetrics.body).await;
     let families: usize = families.trim().parse().expect("a number of families");
     assert!(families > 20, "{families} families");
-}
-
-#[tokio::test]
-async fn the_python_sdk_sends_traces_over_grpc_and_http() {
-    let phasor = Start::config(default_config("", "")).start();
-    run(python("send.py").args(["grpc", &phasor.grpc(), "20"])).await;
-    run(python("send.py").args(["http", &phasor.http(), "30"])).await;
-    let labels = [("service_name", "python-sdk"), ("span_name", "work")];
-    let page = eventually("all spans are counted", || async {
-        let page = phasor.scrape().await?;
-        (page.sum("traces_span_metrics_calls_total", &labels) == Some(50.0)).then_some(page)
-    })
-    .await;
-    for (transport, spans) in [("grpc", 20.0), ("http", 30.0)] {
-        let labels = [("receiver", "otlp"), ("transport", transport)];
-        assert_eq!(page.sum("otelcol_receiver_accepted_spans_total", &labels), Some(spans), "{transport}");
-    }
 }
 
 async fn store_validation(phasor: &Phasor) -> serde_json::Value {
