@@ -1,6 +1,6 @@
 # make check   installs what the tests need, then runs all that a change must pass
 # make quick   the part of it that needs nothing but Rust, and no network
-# make deps    Prometheus and the OpenTelemetry SDK for the world tests, under target/deps
+# make deps    Prometheus and OpenTelemetry's SDKs for the world tests, under target/deps
 # make crash   the crash laboratory: KILLS=500 times SIGKILL under load, then everything compared; SEED=n repeats a schedule
 # make overload  five minutes of ten times what a backend takes; OVERLOAD_SECONDS=n for another time
 # make bench   what the collector costs: ns and instructions a span, and ratios
@@ -28,7 +28,7 @@ test:
 doc:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-# Against the real world: Prometheus, promtool, the Python OpenMetrics parser, the Python OpenTelemetry SDK.
+# Against the real world: Prometheus, promtool, the Python OpenMetrics parser, OpenTelemetry's SDKs.
 world: $(DEPS)/stamp
 	PHASOR_DEPS="$(CURDIR)/$(DEPS)" $(CARGO) test --locked -p phasor --features world --test world
 

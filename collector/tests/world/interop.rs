@@ -3,7 +3,8 @@
 //! their schemas, buckets and bounds, exemplars, bodies and severities.
 //!
 //! Each SDK sends the same by all transports; what must arrive is in `interop/*.txt`, one file an SDK, because they can
-//! say different things: JavaScript has no integers beyond 2^53 but even ones, Rust no maps in spans.
+//! say different things: JavaScript has no integers beyond 2^53 that JSON would keep, Rust no maps in spans, and only
+//! Python makes exemplars.
 
 mod render;
 mod rust;
@@ -80,6 +81,6 @@ async fn check(backend: &Backend, expected: ExpectFile, transport: &str) {
         (all.split("\n\n").count() >= 9).then_some(all)
     })
     .await;
-    println!("by {transport}");
+    eprintln!("sent by {transport}");
     expected.assert_eq(&all);
 }

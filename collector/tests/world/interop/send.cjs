@@ -21,9 +21,9 @@ const VALUES = {
   empty: "",
   yes: true,
   no: false,
-  // A number is a double here: an even one is the largest that is exact.
-  large: 2 ** 60,
-  least: -(2 ** 63),
+  // A number is a double here, and written in JSON with no more digits than tell it from its neighbours.
+  large: 2 ** 53,
+  least: Number.MIN_SAFE_INTEGER,
   tenth: 0.1,
   huge: -1.5e-300,
   bytes: new Uint8Array([0, 255, 127]),
