@@ -54,6 +54,11 @@ use window::{Tally, Window};
 pub trait Destination: Send + Sync + 'static {
     /// Sends an export request of `signal` once, within a time of the destination's own.
     fn send(&self, signal: SignalKind, request: Payload) -> impl Future<Output = Answer> + Send;
+
+    /// Every code it may refuse data with, so that the counters are there before they are needed.
+    fn codes(&self) -> Vec<&'static str> {
+        retry::grpc_names()
+    }
 }
 
 /// What came of one attempt.
@@ -143,7 +148,7 @@ impl<D: Destination> Exporter for Delivery<D> {
 
 async fn run<D: Destination>(destination: D, settings: Settings, feed: Feed) {
     let Feed { cursor, edge, mut drain, delivered, dead_letters } = feed;
-    retry::names().for_each(|code| edge.failed.add(code, 0));
+    destination.codes().into_iter().chain(retry::OWN).for_each(|code| edge.failed.add(code, 0));
     let settings = if delivered { settings.one_by_one() } else { settings };
     let sender = Sender::new(destination, settings.clone(), Arc::clone(&edge), dead_letters, delivered);
     let mut run = Run {

@@ -1,6 +1,6 @@
 //! How data leaves the process.
 //!
-//! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`],
+//! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`], [`otlp_http`],
 //! [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
 //! the process, within bounds; [`auth`] says who we are to others, and who they are to us, with [`secret`] texts and
 //! files that are [`watched`].
@@ -10,17 +10,21 @@
 use pipelines::{
     component::ComponentId, config::ConfigError, consumer::Exporter, journal::OnFull, processors::Hints,
 };
+use proto::SignalKind;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use auth::Authenticators;
 
 pub mod auth;
+mod causes;
 pub mod debug;
 pub mod delivery;
 pub mod otlp_grpc;
+pub mod otlp_http;
 pub mod prometheus;
 pub mod seats;
 pub mod secret;
+pub mod tls;
 pub mod watched;
 
 /// One exporter as the user wrote it: every kind there is.
@@ -29,6 +33,8 @@ pub mod watched;
 pub enum Config {
     /// OTLP over gRPC.
     OtlpGrpc(Box<otlp_grpc::Config>),
+    /// OTLP over HTTP.
+    OtlpHttp(Box<otlp_http::Config>),
     /// To our own log.
     Debug(debug::Config),
     /// A page for Prometheus to scrape.
@@ -43,8 +49,23 @@ pub enum Built {
     Table(Box<prometheus::Config>),
 }
 
+/// What an exporter is told about its place when it is built.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// Its own id.
+    pub id: &'a ComponentId,
+    /// What its pipeline carries.
+    pub signal: SignalKind,
+    /// Makes its jitter repeatable. To each its own.
+    pub seed: u64,
+    /// Those of a `batch` processor in the pipeline.
+    pub hints: Option<Hints>,
+    /// What `auth` may name.
+    pub authenticators: &'a Authenticators,
+}
+
 /// Canonical names, in the order of the documentation.
-pub const KINDS: &[&str] = &["otlp_grpc", "debug", "prometheus"];
+pub const KINDS: &[&str] = &["otlp_grpc", "otlp_http", "debug", "prometheus"];
 
 /// Reads what stands under an exporter of this canonical `kind`.
 ///
@@ -53,6 +74,7 @@ pub const KINDS: &[&str] = &["otlp_grpc", "debug", "prometheus"];
 pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Result<Config, D::Error> {
     match kind {
         "otlp_grpc" => Box::deserialize(deserializer).map(Config::OtlpGrpc),
+        "otlp_http" => Box::deserialize(deserializer).map(Config::OtlpHttp),
         "debug" => debug::Config::deserialize(deserializer).map(Config::Debug),
         "prometheus" => Box::deserialize(deserializer).map(Config::Prometheus),
         _ => Err(D::Error::unknown_variant(kind, KINDS)),
@@ -66,6 +88,7 @@ impl Config {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::OtlpGrpc(_) => "otlp_grpc",
+            Self::OtlpHttp(_) => "otlp_http",
             Self::Debug(_) => "debug",
             Self::Prometheus(_) => "prometheus",
         }
@@ -75,6 +98,7 @@ impl Config {
     pub fn check(&self) -> Vec<ConfigError> {
         match self {
             Self::OtlpGrpc(config) => config.check(),
+            Self::OtlpHttp(config) => config.check(),
             Self::Debug(config) => config.check(),
             Self::Prometheus(config) => config.check(),
         }
@@ -84,6 +108,7 @@ impl Config {
     pub fn without_effect(&self) -> Vec<ConfigError> {
         match self {
             Self::OtlpGrpc(config) => config.without_effect(),
+            Self::OtlpHttp(config) => config.without_effect(),
             Self::Debug(config) => config.without_effect(),
             Self::Prometheus(config) => config.without_effect(),
         }
@@ -93,6 +118,7 @@ impl Config {
     pub fn wants_durable(&self) -> bool {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_durable(),
+            Self::OtlpHttp(config) => config.sending_queue.wants_durable(),
             Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
@@ -101,6 +127,7 @@ impl Config {
     pub fn wants_delivered(&self) -> bool {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_delivered(),
+            Self::OtlpHttp(config) => config.sending_queue.wants_delivered(),
             Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
@@ -109,6 +136,7 @@ impl Config {
     pub fn lag_bytes_max(&self, durable: bool) -> u64 {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes, durable),
+            Self::OtlpHttp(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes, durable),
             Self::Debug(_) | Self::Prometheus(_) => delivery::config::lag_bytes_max(durable),
         }
     }
@@ -116,7 +144,7 @@ impl Config {
     /// What it holds of each of its pipelines while it is on its way out, in bytes, and one request more.
     pub fn read_ahead_bytes_max(&self) -> Option<u64> {
         match self {
-            Self::OtlpGrpc(_) => Some(delivery::READ_AHEAD_BYTES_MAX as u64),
+            Self::OtlpGrpc(_) | Self::OtlpHttp(_) => Some(delivery::READ_AHEAD_BYTES_MAX as u64),
             Self::Debug(_) | Self::Prometheus(_) => None,
         }
     }
@@ -125,7 +153,7 @@ impl Config {
     pub fn state_bytes_max(&self) -> Option<u64> {
         match self {
             Self::Prometheus(config) => Some(config.limits().memory_max()),
-            Self::OtlpGrpc(_) | Self::Debug(_) => None,
+            Self::OtlpGrpc(_) | Self::OtlpHttp(_) | Self::Debug(_) => None,
         }
     }
 
@@ -133,6 +161,7 @@ impl Config {
     pub fn on_full(&self) -> OnFull {
         match self {
             Self::OtlpGrpc(config) => config.on_full.into(),
+            Self::OtlpHttp(config) => config.on_full.into(),
             // Who only looks on holds nobody up.
             Self::Debug(_) => OnFull::DropOldest,
             Self::Prometheus(_) => OnFull::Refuse,
@@ -143,26 +172,21 @@ impl Config {
     pub fn dead_letter_bytes_max(&self) -> u64 {
         match self {
             Self::OtlpGrpc(config) => config.max_dead_letter_bytes.0,
+            Self::OtlpHttp(config) => config.max_dead_letter_bytes.0,
             // Neither has a destination that could refuse.
             Self::Debug(_) | Self::Prometheus(_) => 0,
         }
     }
 
-    /// The exporter of one pipeline. `seed` makes its jitter repeatable; give each its own. `hints` are those of a
-    /// `batch` processor in the pipeline, `authenticators` those that `auth` may name.
+    /// The exporter of one pipeline.
     ///
     /// # Errors
     /// What [`check`](Self::check) would have found, or a certificate or a file of secrets that cannot be read.
-    pub fn build(
-        &self,
-        id: &ComponentId,
-        seed: u64,
-        hints: Option<Hints>,
-        authenticators: &Authenticators,
-    ) -> Result<Built, ConfigError> {
+    pub fn build(&self, settings: &Settings<'_>) -> Result<Built, ConfigError> {
         Ok(match self {
-            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(seed, hints, authenticators)?)),
-            Self::Debug(config) => Built::Push(Box::new(config.build(id))),
+            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(settings)?)),
+            Self::OtlpHttp(config) => Built::Push(Box::new(config.build(settings)?)),
+            Self::Debug(config) => Built::Push(Box::new(config.build(settings.id))),
             Self::Prometheus(config) => Built::Table(config.clone()),
         })
     }

@@ -14,7 +14,6 @@ use http::{Uri, uri::PathAndQuery};
 use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
-    processors::Hints,
 };
 use proto::{
     SignalKind,
@@ -24,7 +23,8 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Request, Status, client::Grpc, codec::CompressionEncoding, metadata::MetadataMap};
 
 use crate::{
-    auth::{Authenticators, Credentials},
+    Settings,
+    auth::Credentials,
     delivery::{
         self, Answer, Delivery, Destination, Refused,
         payload::Payload,
@@ -39,7 +39,7 @@ mod connections;
 mod frame;
 mod resolver;
 
-pub use config::{Balancer, Compression, Config, Keepalive, Tls};
+pub use config::{Balancer, Compression, Config, Keepalive};
 
 use channel::{Guarded, Way};
 use codec::BytesCodec;
@@ -86,18 +86,13 @@ enum Voice {
 // === impl Config ===
 
 impl Config {
-    /// The exporter of one pipeline. `seed` makes its jitter repeatable.
+    /// The exporter of one pipeline.
     ///
     /// # Errors
     /// A certificate cannot be read, or [`Config::check`] would have complained.
-    pub fn build(
-        &self,
-        seed: u64,
-        hints: Option<Hints>,
-        authenticators: &Authenticators,
-    ) -> Result<OtlpGrpc, ConfigError> {
-        let delivery = self.sending_queue.settings(&self.retry_on_failure, seed, hints);
-        let credentials = Credentials::find(self.auth.as_ref(), authenticators)?;
+    pub fn build(&self, settings: &Settings<'_>) -> Result<OtlpGrpc, ConfigError> {
+        let delivery = self.sending_queue.settings(&self.retry_on_failure, settings.seed, settings.hints);
+        let credentials = Credentials::find(self.auth.as_ref(), settings.authenticators)?;
         Ok(OtlpGrpc { connection: Connection::new(self)?.with_credentials(credentials), delivery })
     }
 }
@@ -140,7 +135,7 @@ impl Connection {
 
     fn open_with(self, resolver: Box<dyn Resolver>) -> Client {
         let Self { target, metadata, credentials, compression, timeout } = self;
-        let origin = target.endpoint.uri().clone();
+        let origin = target.origin.clone();
         let connections = Arc::new(Connections::new(target, resolver));
         Client { connections, origin, metadata, credentials, compression, timeout }
     }

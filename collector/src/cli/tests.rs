@@ -238,6 +238,7 @@ fn the_components_are_listed() {
 
             exporters:
               otlp_grpc                beta     traces, metrics, logs  also: otlp
+              otlp_http                beta     traces, metrics, logs  also: otlphttp
               prometheus               beta     metrics
               debug                    beta     traces, metrics, logs
 

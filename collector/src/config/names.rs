@@ -224,7 +224,7 @@ pub const COMPONENTS: &[Component] = &[
     connector("event_metrics", &[], LOGS, METRICS, Stability::Beta),
     connector("service_graph", &["servicegraph"], TRACES, METRICS, Stability::Planned),
     exporter("otlp_grpc", &["otlp"], ALL, Stability::Beta),
-    exporter("otlp_http", &["otlphttp"], ALL, Stability::Planned),
+    exporter("otlp_http", &["otlphttp"], ALL, Stability::Beta),
     exporter("prometheus", &[], METRICS, Stability::Beta),
     exporter("prometheus_remote_write", &["prometheusremotewrite"], METRICS, Stability::Planned),
     exporter("trace_store", &[], TRACES, Stability::Planned),

@@ -159,8 +159,14 @@ pub(super) fn exporters(
             let durable = config.service.modes.get(pipeline_id) == Some(&Mode::Durable);
             let bounds =
                 Bounds { lag_bytes_max: exporter.lag_bytes_max(durable), on_full: exporter.on_full() };
-            let built = exporter.build(id, seed, hints, &authenticators);
-            match built.map_err(|error| wrong(id, vec![error]))? {
+            let settings = exporters::Settings {
+                id,
+                signal: pipeline_id.signal,
+                seed,
+                hints,
+                authenticators: &authenticators,
+            };
+            match exporter.build(&settings).map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter) => {
                     let name = pipeline_id.to_string();
                     let letters = (bytes_max > 0)

@@ -1,6 +1,6 @@
 //! What a destination's refusal means, and what is done about it: one table.
 //!
-//! - **In:** a gRPC status code, and the delay the destination asked for, if it did.
+//! - **In:** a gRPC status code or an HTTP status, and the delay the destination asked for, if it did.
 //! - **Out:** an [`Action`] and the code's name.
 //! - **Guaranteed:** every code has a row; a code nobody has heard of is refused for good, because
 //!   the same bytes would meet the same answer.
@@ -46,19 +46,63 @@ pub fn grpc(code: i32, after: Option<Duration>) -> (Action, &'static str) {
     (action, name)
 }
 
-/// The number of a code by its name; `INTERNAL` for what went wrong on our side.
-pub(super) fn number(name: &str) -> i32 {
-    match name {
-        TOO_LARGE => 8,
-        _ => GRPC.iter().find(|row| row.1 == name).map_or(13, |row| row.0),
+/// The action for an HTTP status outside 200 to 299, and its name.
+///
+/// A request that is too large is not sent again; its halves are, which are other requests.
+pub fn http(status: u16, after: Option<Duration>) -> (Action, &'static str) {
+    let row = HTTP.iter().find(|row| row.0 == status);
+    let name = row.map_or_else(|| class(status), |row| row.1);
+    let action = match status {
+        429 | 502 | 503 | 504 => Action::Retry { after },
+        413 => Action::Split,
+        _ => Action::GiveUp,
+    };
+    (action, name)
+}
+
+fn class(status: u16) -> &'static str {
+    match status {
+        300..=399 => HTTP_3XX,
+        400..=499 => HTTP_4XX,
+        500..=599 => HTTP_5XX,
+        _ => UNASSIGNED,
     }
 }
 
-/// Every code that data can be given up with.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let own = [UNASSIGNED, TOO_LARGE, ANSWER_TOO_LARGE, PARTIAL_SUCCESS, FAULT];
-    GRPC.iter().map(|row| row.1).chain(own)
+/// The number of a gRPC code by its name, or of the one that means the same; `INTERNAL` for what went wrong on our
+/// side.
+pub(super) fn number(name: &str) -> i32 {
+    match name {
+        TOO_LARGE => 8,
+        HTTP_4XX => 3,
+        _ => {
+            let grpc = GRPC.iter().map(|row| (row.1, row.0));
+            let http = HTTP.iter().map(|row| (row.1, row.2));
+            grpc.chain(http).find(|row| row.0 == name).map_or(13, |row| row.1)
+        }
+    }
 }
+
+/// Every code that a destination can cost data with that speaks gRPC.
+pub fn grpc_names() -> Vec<&'static str> {
+    GRPC.iter().map(|row| row.1).chain([UNASSIGNED]).collect()
+}
+
+/// Every code that a destination can cost data with that speaks HTTP.
+pub fn http_names() -> Vec<&'static str> {
+    let way = [UNAVAILABLE, DEADLINE_EXCEEDED, UNASSIGNED, HTTP_3XX, HTTP_4XX, HTTP_5XX];
+    HTTP.iter().map(|row| row.1).chain(way).collect()
+}
+
+/// Every code that data can be given up with on our own account.
+pub(super) const OWN: [&str; 4] = [TOO_LARGE, ANSWER_TOO_LARGE, PARTIAL_SUCCESS, FAULT];
+/// The way to the destination has failed.
+pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
+/// The time of an attempt was over.
+pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+const HTTP_3XX: &str = "HTTP_3XX";
+const HTTP_4XX: &str = "HTTP_4XX";
+const HTTP_5XX: &str = "HTTP_5XX";
 
 /// A code that gRPC does not know.
 const UNASSIGNED: &str = "UNASSIGNED";
@@ -70,6 +114,30 @@ pub(super) const TOO_LARGE: &str = "TOO_LARGE";
 pub(super) const PARTIAL_SUCCESS: &str = "PARTIAL_SUCCESS";
 /// The code of a request that was lost by a fault of ours.
 pub(super) const FAULT: &str = "FAULT";
+
+/// HTTP statuses that have a name of their own, and the gRPC code that says the same. What is done about them: OTLP,
+/// *Retryable Response Codes*.
+const HTTP: [(u16, &str, i32); 19] = [
+    (400, "HTTP_400", 3),
+    (401, "HTTP_401", 16),
+    (402, "HTTP_402", 9),
+    (403, "HTTP_403", 7),
+    (404, "HTTP_404", 5),
+    (405, "HTTP_405", 12),
+    (406, "HTTP_406", 3),
+    (408, "HTTP_408", 3),
+    (411, "HTTP_411", 3),
+    (413, "HTTP_413", 8),
+    (415, "HTTP_415", 3),
+    (422, "HTTP_422", 3),
+    (429, "HTTP_429", 14),
+    (431, "HTTP_431", 3),
+    (500, "HTTP_500", 13),
+    (501, "HTTP_501", 12),
+    (502, "HTTP_502", 14),
+    (503, "HTTP_503", 14),
+    (504, "HTTP_504", 14),
+];
 
 /// OTLP, *OTLP/gRPC Response*, *Failures*: the table of retryable codes.
 const GRPC: [(i32, &str, Meaning); 16] = [
@@ -117,6 +185,26 @@ mod tests {
         let after = Some(Duration::from_secs(2));
         check(&[8], after, Action::Retry { after });
         check(&[8], None, Action::Split);
+    }
+
+    #[test]
+    fn o_c5_o_c6_http_statuses_are_read_by_their_table() {
+        let after = Some(Duration::from_secs(7));
+        for status in 100..=999 {
+            let (action, name) = http(status, after);
+            let expected = match status {
+                429 | 502 | 503 | 504 => Action::Retry { after },
+                413 => Action::Split,
+                _ => Action::GiveUp,
+            };
+            assert_eq!(action, expected, "{status}");
+            assert!(
+                http_names().contains(&name),
+                "{status} is counted as {name}, which is shown before it happens"
+            );
+        }
+        assert_eq!((http(418, None).1, http(599, None).1, http(302, None).1), (HTTP_4XX, HTTP_5XX, HTTP_3XX));
+        assert_eq!(["HTTP_401", "HTTP_503", HTTP_4XX, HTTP_5XX, FAULT].map(number), [16, 14, 3, 13, 13]);
     }
 
     #[test]

@@ -23,8 +23,8 @@ use http_body_util::BodyExt;
 use tonic::{ConnectError, Status, TimeoutExpired, body::Body, metadata::MetadataMap, transport::Channel};
 use tower::Service;
 
-use super::{connections::causes, frame::Framed};
-use crate::delivery::payload::Payload;
+use super::frame::Framed;
+use crate::{causes::causes, delivery::payload::Payload};
 
 /// A channel whose answers are safe to hand to tonic's client.
 #[derive(Clone, Debug)]

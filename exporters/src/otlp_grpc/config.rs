@@ -1,6 +1,6 @@
 //! What users write under `otlp_grpc:` (or `otlp:`), as the OpenTelemetry Collector documents it.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pipelines::config::{ByteSize, ConfigError, Span};
 use schemars::JsonSchema;
@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use tonic::{
     codec::CompressionEncoding,
     metadata::{MetadataKey, MetadataMap},
-    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
+    transport::Endpoint,
 };
 
-use super::connections::{LOOK_UP_EVERY, Target, causes};
+use super::connections::{LOOK_UP_EVERY, Target};
 use crate::{
     auth,
     delivery::config::{DEAD_LETTER_BYTES_MAX, OnFull, RetryOnFailure, SendingQueue},
     secret::Secret,
+    tls::{Tls, TlsClient},
 };
 
 /// The exporter's configuration.
@@ -66,54 +67,6 @@ pub struct Config {
     /// up, what is refused further is lost and counted; `phasor journal dead-letters` shows what is kept and sends it
     /// again. A pipeline that answers `delivered` keeps nothing, because its senders are told.
     pub max_dead_letter_bytes: ByteSize,
-}
-
-/// `tls`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// No TLS, unless the endpoint says `https://`.
-    pub insecure: bool,
-    /// Not supported.
-    pub insecure_skip_verify: bool,
-    /// Certificates to trust, instead of the system's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// The same, in place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_pem: Option<String>,
-    /// Trust the system's certificates as well.
-    pub include_system_ca_certs_pool: bool,
-    /// Our own certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cert_file: Option<PathBuf>,
-    /// The same, in place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cert_pem: Option<String>,
-    /// Its key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    /// The same, in place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_pem: Option<Secret>,
-    /// The name that the server's certificate must carry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_name_override: Option<String>,
-    /// Without effect below `1.3`: TLS 1.2 and 1.3 are spoken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_version: Option<String>,
-    /// Without effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_version: Option<String>,
-    /// Without effect: a safe list is built in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cipher_suites: Option<Vec<String>>,
-    /// Without effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub curve_preferences: Option<Vec<String>>,
-    /// Without effect: certificates are read at start and at reload.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reload_interval: Option<Span>,
 }
 
 /// `balancer_name`.
@@ -185,19 +138,14 @@ impl Config {
 
     /// Keys that are written but change nothing here.
     pub fn without_effect(&self) -> Vec<ConfigError> {
-        let tls = &self.tls;
         let written = [
             ("wait_for_ready", self.wait_for_ready.is_some()),
             ("read_buffer_size", self.read_buffer_size.is_some()),
             ("write_buffer_size", self.write_buffer_size.is_some()),
-            ("tls.min_version", tls.min_version.is_some()),
-            ("tls.max_version", tls.max_version.is_some()),
-            ("tls.cipher_suites", tls.cipher_suites.is_some()),
-            ("tls.curve_preferences", tls.curve_preferences.is_some()),
-            ("tls.reload_interval", tls.reload_interval.is_some()),
         ];
         let written = written.into_iter().filter(|(_, written)| *written);
         let mut notes: Vec<_> = written.map(|(key, _)| ConfigError::new(key, "has no effect")).collect();
+        notes.extend(self.tls.without_effect().into_iter().map(|note| note.under("tls")));
         if self.auth.is_some() && self.uri().is_ok_and(|(_, secure)| !secure) {
             notes.push(auth::in_the_clear());
         }
@@ -215,7 +163,12 @@ impl Config {
         let host = uri.host().unwrap_or_default().to_owned();
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let keepalive = self.keepalive;
-        let mut endpoint = Endpoint::from(uri)
+        // TLS is ours ([`crate::tls`]); what tonic gets is a connection that needs none.
+        let clear = http::Uri::builder().scheme("http").path_and_query("/");
+        let clear = clear.authority(uri.authority().map_or("", |authority| authority.as_str())).build();
+        let clear = clear.map_err(|error| ConfigError::new("endpoint", error.to_string()))?;
+        let mut endpoint = Endpoint::from(clear)
+            .origin(uri.clone())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES_MAX)
@@ -226,12 +179,11 @@ impl Config {
         if !keepalive.time.0.is_zero() {
             endpoint = endpoint.http2_keep_alive_interval(keepalive.time.0.max(KEEPALIVE_MIN));
         }
-        if secure {
-            let tls = self.tls.client().map_err(|error| error.under("tls"))?;
-            endpoint = endpoint.tls_config(tls).map_err(|error| ConfigError::new("tls", causes(&error)))?;
-        }
+        let tls = secure.then(|| TlsClient::open(&self.tls, &["h2"])).transpose();
         Ok(Target {
             endpoint,
+            origin: uri,
+            tls: tls.map_err(|error| error.under("tls"))?.map(Arc::new),
             host,
             port,
             balancer: self.balancer_name,
@@ -316,55 +268,6 @@ impl Default for Config {
     }
 }
 
-// === impl Tls ===
-
-impl Tls {
-    fn check(&self) -> Vec<ConfigError> {
-        let mut errors = Vec::new();
-        let mut twice = |one: &str, other: &str, both: bool| {
-            if both {
-                errors.push(ConfigError::new(other, format!("says the same as {one}; write one of them")));
-            }
-        };
-        twice("ca_file", "ca_pem", self.ca_file.is_some() && self.ca_pem.is_some());
-        twice("cert_file", "cert_pem", self.cert_file.is_some() && self.cert_pem.is_some());
-        twice("key_file", "key_pem", self.key_file.is_some() && self.key_pem.is_some());
-        if self.insecure_skip_verify {
-            let message = "is not supported; name the certificate to trust in ca_file";
-            errors.push(ConfigError::new("insecure_skip_verify", message));
-        }
-        let certificate = self.cert_file.is_some() || self.cert_pem.is_some();
-        let key = self.key_file.is_some() || self.key_pem.is_some();
-        if certificate != key {
-            let (path, missing) =
-                if certificate { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
-            errors.push(ConfigError::new(path, format!("needs {missing} beside it")));
-        }
-        errors
-    }
-
-    fn client(&self) -> Result<ClientTlsConfig, ConfigError> {
-        let mut tls = ClientTlsConfig::new();
-        let trusted = pem("ca_file", self.ca_file.as_ref(), self.ca_pem.as_deref())?;
-        if trusted.is_none() || self.include_system_ca_certs_pool {
-            tls = tls.with_native_roots();
-        }
-        if let Some(trusted) = trusted {
-            tls = tls.ca_certificate(Certificate::from_pem(trusted));
-        }
-        let certificate = pem("cert_file", self.cert_file.as_ref(), self.cert_pem.as_deref())?;
-        let key = self.key_pem.as_ref().map(Secret::reveal);
-        let key = pem("key_file", self.key_file.as_ref(), key)?;
-        if let (Some(certificate), Some(key)) = (certificate, key) {
-            tls = tls.identity(Identity::from_pem(certificate, key));
-        }
-        if let Some(name) = &self.server_name_override {
-            tls = tls.domain_name(name.as_str());
-        }
-        Ok(tls)
-    }
-}
-
 // === impl Compression ===
 
 impl Compression {
@@ -390,14 +293,6 @@ impl Default for Keepalive {
             permit_without_stream: false,
         }
     }
-}
-
-/// A PEM text, out of a file or the configuration itself.
-fn pem(path: &str, file: Option<&PathBuf>, text: Option<&str>) -> Result<Option<Vec<u8>>, ConfigError> {
-    let Some(file) = file else { return Ok(text.map(|text| text.as_bytes().to_vec())) };
-    let read = std::fs::read(file);
-    read.map(Some)
-        .map_err(|error| ConfigError::new(path, format!("`{}` cannot be read: {error}", file.display())))
 }
 
 const CONNECTIONS_DEFAULT: usize = 4;

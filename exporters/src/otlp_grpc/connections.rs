@@ -12,8 +12,7 @@
 //! - **Not here:** the request itself, and what follows a failure. A request that was sent is never sent again from here.
 
 use std::{
-    error::Error,
-    fmt,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -22,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
+use http::Uri;
 use tokio::{
     net::TcpStream,
     sync::OnceCell,
@@ -35,12 +34,20 @@ use tonic::{
 use tower::service_fn;
 
 use super::{config::Balancer, resolver::Resolver};
+use crate::{
+    causes::causes,
+    tls::{TlsClient, stream::Stream},
+};
 
 /// Where to connect, and how.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// Everything but the address.
     pub(super) endpoint: Endpoint,
+    /// What requests are addressed to.
+    pub(super) origin: Uri,
+    /// How TLS is spoken, if it is.
+    pub(super) tls: Option<Arc<TlsClient>>,
     /// A name or an address.
     pub(super) host: String,
     pub(super) port: u16,
@@ -231,7 +238,8 @@ impl Connections {
             if let Some(failure) = lane.failed.get() {
                 return Err(failure.clone());
             }
-            match timeout(within, self.target.endpoint.connect_with_connector(tcp(address))).await {
+            let connector = connector(address, &self.target);
+            match timeout(within, self.target.endpoint.connect_with_connector(connector)).await {
                 Ok(Ok(channel)) => Ok(channel),
                 Ok(Err(error)) => Err(format!("cannot connect to {address}: {}", causes(&error))),
                 Err(_) => Err(format!("cannot connect to {address} within {within:?}")),
@@ -343,36 +351,28 @@ impl Drop for Busy {
 }
 
 /// A connector that goes to this address, whatever the URI says.
-fn tcp(
+fn connector(
     address: SocketAddr,
-) -> impl tower::Service<http::Uri, Response = TokioIo<TcpStream>, Error = std::io::Error, Future: Send + 'static>
-+ Send
-+ 'static {
-    service_fn(move |_| async move {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(TokioIo::new(stream))
+    target: &Target,
+) -> impl tower::Service<Uri, Response = Stream, Error = io::Error, Future: Send + 'static> + Send + use<> {
+    let (tls, host) = (target.tls.clone(), target.host.clone());
+    service_fn(move |_| {
+        let (tls, host) = (tls.clone(), host.clone());
+        async move {
+            let socket = TcpStream::connect(address).await?;
+            socket.set_nodelay(true)?;
+            let stream = Stream::open(socket, tls.as_deref(), &host).await?;
+            if tls.is_some() && !stream.is_h2() {
+                return Err(io::Error::other("the destination does not speak HTTP/2 over TLS (ALPN)"));
+            }
+            Ok(stream)
+        }
     })
 }
 
 /// An address written out, in brackets if it is of version 6.
 fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// An error with what caused it. Some repeat their cause in their own text.
-pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.ends_with(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[expect(clippy::disallowed_methods, reason = "an exporter owns its clock")]

@@ -5,7 +5,7 @@ use pipelines::{component::ComponentId, config::Span};
 
 use super::*;
 use crate::{
-    auth::{Authenticator, BearerTokenAuth, Reference},
+    auth::{Authenticator, Authenticators, BearerTokenAuth, Reference},
     secret::Secret,
 };
 
@@ -124,11 +124,14 @@ async fn each_request_says_who_we_are() {
     // What the extension says goes before a header of the same name.
     let headers = [("authorization".to_owned(), Secret::from("nobody"))].into();
     let config = Config { auth, headers, ..config(peer.address) };
-    let built = config.build(1, None, &authenticators).unwrap();
+    let id = ComponentId::new("otlp_grpc");
+    let settings =
+        |authenticators| Settings { id: &id, signal: SignalKind::Logs, seed: 1, hints: None, authenticators };
+    let built = config.build(&settings(&authenticators)).unwrap();
     built.connection.open().send(SignalKind::Logs, Bytes::new().into()).await;
     assert_eq!(peer.received()[0].headers["authorization"], "Bearer abc");
     assert_eq!(config.without_effect()[0].path, "auth.authenticator", "it went out in the clear");
-    let nobody = config.build(1, None, &Authenticators::default()).unwrap_err();
+    let nobody = config.build(&settings(&Authenticators::default())).unwrap_err();
     assert!(
         nobody.to_string().starts_with("auth.authenticator: `bearertokenauth/x` is no extension"),
         "{nobody}"

@@ -586,13 +586,12 @@ fn a_component_of_a_later_version() {
                = path: exporters.trace_store
                = help: `phasor components` lists what is
 
-            error: the exporter `otlp_http` is not in this version
+            error: `endpoint` is missing; write for example https://tempo:4318
               --> phasor.yaml:9:3
                |
              9 |   otlphttp/x:
                |   ^^^^^^^^^^
-               = path: exporters.otlphttp/x
-               = help: `phasor components` lists what is
+               = path: exporters.otlphttp/x.endpoint
 
             2 errors in the configuration
         "#]],

@@ -57,7 +57,7 @@ fn every_fault_is_found_at_once_with_its_path() {
         timeout: 0s
         headers: {'bad name': x}
         max_lag_bytes: 0
-        tls: {insecure_skip_verify: true, ca_file: a, ca_pem: b, cert_file: c}
+        tls: {ca_file: a, ca_pem: b, cert_file: c}
         sending_queue: {num_consumers: 0, batch: {sizer: requests, max_size: 1}}
         retry_on_failure: {initial_interval: 0s, multiplier: 0.5, randomization_factor: 2}
         ",
@@ -67,7 +67,6 @@ fn every_fault_is_found_at_once_with_its_path() {
         paths,
         [
             "tls.ca_pem",
-            "tls.insecure_skip_verify",
             "tls.cert_file",
             "headers.bad name",
             "compression",
@@ -88,7 +87,7 @@ fn a_configuration_of_the_collector_is_read_and_keys_without_effect_are_named() 
     let config = read(
         "
         endpoint: tempo:4317
-        tls: {insecure: true, min_version: '1.2'}
+        tls: {insecure: true, min_version: '1.0'}
         compression: none
         headers: {authorization: Bearer abc}
         timeout: 10s

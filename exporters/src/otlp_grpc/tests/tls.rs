@@ -3,7 +3,6 @@
 use std::{convert::Infallible, task};
 
 use http_body_util::BodyExt;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
@@ -13,12 +12,10 @@ use tonic::{
 };
 
 use super::*;
-
-/// Who signs certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
+use crate::tls::{
+    Tls,
+    tests::{Authority, trusting},
+};
 
 /// A server that takes everything over TLS, until dropped.
 struct Secure {
@@ -29,26 +26,6 @@ struct Secure {
 /// What it answers.
 #[derive(Clone)]
 struct Yes;
-
-// === impl Authority ===
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    /// A certificate for `name`, and its key.
-    fn sign(&self, name: &str) -> (String, String) {
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-}
 
 // === impl Secure ===
 
@@ -105,10 +82,6 @@ impl tower::Service<http::Request<Body>> for Yes {
             Ok(Status::ok("").into_http())
         })
     }
-}
-
-fn trusting(authority: &Authority) -> Tls {
-    Tls { ca_pem: Some(authority.pem.clone()), ..Tls::default() }
 }
 
 /// The words of a refusal that is worth another attempt: somebody may mend it.
