@@ -6,6 +6,7 @@ mod support;
 
 mod alerting;
 mod files;
+mod history;
 mod interop;
 mod panels;
 mod servers;

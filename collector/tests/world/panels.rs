@@ -1,5 +1,5 @@
-//! Every query of every panel, variable and rule, asked of a real Prometheus that scrapes the collector, a node
-//! exporter and a blackbox exporter by the stack's own configuration; and the way from a dot on a panel to its trace.
+//! Every query of every panel, variable and rule, asked of a real Prometheus that has scraped the collector for half an
+//! hour of compressed time, a node exporter and a blackbox exporter by the stack's own configuration; and the way from a dot on a panel to its trace.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -12,7 +12,7 @@ use prost::Message;
 use serde_json::Value;
 
 use crate::{
-    impatient_rules,
+    history, impatient_rules,
     servers::{self, Server, filled},
     support::{
         backend::Backend,
@@ -33,15 +33,14 @@ async fn every_query_of_every_panel_returns_data_and_every_dot_leads_to_a_trace(
     let config = prometheus_config(folder.path(), &phasor, &node, &blackbox).await;
     let prometheus = servers::prometheus(folder.path(), &config).await;
 
-    // What was there before the first scrape, and what comes while Prometheus looks.
-    for _ in 0..2 {
-        let before = scrapes(&prometheus).await;
-        load(&phasor).await;
-        eventually("two more scrapes", || async {
-            (scrapes(&prometheus).await > before + 2.0).then_some(())
-        })
-        .await;
+    // What was there before the first scrape, half an hour of it, and what comes while Prometheus looks.
+    load(&phasor).await;
+    for minute in 0..history::MINUTES {
+        history::minute(&phasor, minute).await;
+        scraped(&prometheus, 1.0).await;
     }
+    load(&phasor).await;
+    scraped(&prometheus, 2.0).await;
 
     // The node exporter answers slowly on a busy machine, and a rate needs two answers.
     eventually("rates of the node exporter", || async {
@@ -53,6 +52,9 @@ async fn every_query_of_every_panel_returns_data_and_every_dot_leads_to_a_trace(
     for Query { place, expression } in stack::queries() {
         let has_data = if let Some(inside) = expression.strip_prefix("label_values(") {
             has_label_values(&prometheus, inside).await
+        } else if place.contains("annotation") {
+            // Grafana asks for the whole of what the dashboard shows.
+            had_data(&prometheus, &place, &expression).await
         } else {
             has_data(&prometheus, &place, &expression).await
         };
@@ -213,6 +215,12 @@ fn agent_metrics() -> Vec<u8> {
     .encode_to_vec()
 }
 
+/// Waits for so many more scrapes.
+async fn scraped(prometheus: &Server, more: f64) {
+    let before = scrapes(prometheus).await;
+    eventually("more scrapes", || async { (scrapes(prometheus).await >= before + more).then_some(()) }).await;
+}
+
 /// How often the collector was scraped.
 async fn scrapes(prometheus: &Server) -> f64 {
     let found = query(prometheus, "phasor_prometheus_exporter_scrapes_total").await;
@@ -225,6 +233,19 @@ async fn has_data(prometheus: &Server, place: &str, expression: &str) -> bool {
     let answer = query(prometheus, &interpolated(expression)).await;
     assert_eq!(answer["status"], "success", "{place}: {expression}: {}", answer["error"]);
     list(&answer, "/data/result").iter().any(|series| series["value"][1] != "NaN")
+}
+
+/// The same for any moment since the start.
+async fn had_data(prometheus: &Server, place: &str, expression: &str) -> bool {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970").as_secs();
+    let path = format!(
+        "/api/v1/query_range?query={}&start={}&end={now}&step=1",
+        encoded(&interpolated(expression)),
+        now - 600
+    );
+    let answer = get(prometheus, &path).await;
+    assert_eq!(answer["status"], "success", "{place}: {expression}: {}", answer["error"]);
+    !list(&answer, "/data/result").is_empty()
 }
 
 /// Whether Grafana's `label_values(selector, label)` would offer something.
