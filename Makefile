@@ -3,7 +3,7 @@
 # make deps    Prometheus and OpenTelemetry's SDKs for the world tests, under target/deps
 # make crash   the crash laboratory: KILLS=500 times SIGKILL under load, then everything compared; SEED=n repeats a schedule
 # make overload  five minutes of ten times what a backend takes; OVERLOAD_SECONDS=n for another time
-# make bench   what the collector costs: ns and instructions a span, and ratios
+# make bench   what the collector costs: ns and instructions a span, ratios, allocations a request
 # make fuzz    the fuzz targets of proto (needs a nightly toolchain and cargo-fuzz)
 
 CARGO ?= cargo
@@ -46,7 +46,7 @@ overload:
 	OVERLOAD_SECONDS=$(OVERLOAD_SECONDS) $(CARGO) test --locked -p phasor --test promises -- --nocapture overload::
 
 bench:
-	$(CARGO) bench --locked -p phasor --bench cost
+	$(CARGO) bench --locked -p phasor --features counted --bench cost
 
 fuzz:
 	cd proto && for target in $$(cargo fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -3,9 +3,9 @@
 //! Every piece of work is a loop over a fixed corpus (100 spans of 10 attributes a request). Its time is the minimum
 //! of many rounds; its instructions are counted by valgrind in two runs of different lengths, whose difference
 //! leaves start-up out. Ratios are taken in one run. What needs a whole process (forwarding, durability, footprint)
-//! starts the release binary.
+//! starts the release binary; allocations are counted by one with a counting allocator.
 //!
-//! `cargo bench -p phasor --bench cost -- NAME...` runs only what is named.
+//! `cargo bench -p phasor --features counted --bench cost -- NAME...` runs only what is named.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +13,8 @@
     reason = "a bench measures time and prints a table"
 )]
 
+#[path = "cost/allocations.rs"]
+mod allocations;
 #[path = "cost/forward.rs"]
 mod forward;
 #[path = "cost/pieces.rs"]
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
             pieces::report(wanted);
             table::report(wanted);
             forward::report(wanted);
+            allocations::report(wanted);
             process::report(wanted);
         }
     }

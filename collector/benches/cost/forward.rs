@@ -8,6 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use proto::testing::sample;
 
 use crate::{
@@ -44,45 +46,72 @@ pub(crate) fn send_one(address: &str) {
     });
 }
 
+/// What a measured collector does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// gRPC in, gRPC out.
+    Forward,
+    /// The same, and span metrics.
+    SpanMetrics,
+    /// gRPC in, gRPC out to two backends.
+    FanOut,
+    /// HTTP/protobuf in, gRPC out.
+    Http,
+}
+
 async fn forwarding() {
     let mut bare_ns = f64::INFINITY;
     let mut tonic_ns = f64::INFINITY;
-    let mut ours_ns = f64::INFINITY;
-    let mut metrics_ns = f64::INFINITY;
+    let mut ours_ns = [f64::INFINITY; PATHS.len()];
     for _ in 0..3 {
-        let backend = Backend::counting().await;
-        let bare = Process::bare("bare", &backend.address.to_string());
-        bare_ns = bare_ns.min(cpu_per_span(&bare, &backend).await);
-        let backend = Backend::counting().await;
-        let bare = Process::bare("bare-tonic", &backend.address.to_string());
-        tonic_ns = tonic_ns.min(cpu_per_span(&bare, &backend).await);
-        let backend = Backend::counting().await;
-        let ours = Process::phasor(&forward_config(&backend, "otlp_grpc", ""));
-        ours_ns = ours_ns.min(cpu_per_span(&ours, &backend).await);
-        let backend = Backend::counting().await;
-        let metrics = "metrics: {receivers: [span_metrics], exporters: [prometheus]}";
-        let ours = Process::phasor(&forward_config(&backend, "otlp_grpc, span_metrics", metrics));
-        metrics_ns = metrics_ns.min(cpu_per_span(&ours, &backend).await);
+        for (kind, least) in [("bare", &mut bare_ns), ("bare-tonic", &mut tonic_ns)] {
+            let backend = Backend::counting().await;
+            let bare = Process::bare(kind, &backend.address.to_string());
+            *least = least.min(cpu_per_span(&bare, &[backend], Path::Forward).await);
+        }
+        for ((path, _), least) in PATHS.into_iter().zip(&mut ours_ns) {
+            let backends = backends(path).await;
+            let ours = Process::phasor(&path.config(&backends));
+            *least = least.min(cpu_per_span(&ours, &backends, path).await);
+        }
     }
     line("bare receive + send by hyper, CPU a span", format!("{bare_ns:.0} ns"), String::new(), "-", "-");
     line("bare receive + send by tonic, CPU a span", format!("{tonic_ns:.0} ns"), String::new(), "-", "-");
     for (against, bare_ns) in [("hyper", bare_ns), ("tonic", tonic_ns)] {
-        let ratio = format!("{:.2} x", ours_ns / bare_ns);
-        let work = format!("gRPC -> journal -> gRPC against {against}");
-        line(&work, format!("{ours_ns:.0} ns"), ratio, "1.8 x", "1.3 x");
-        let ratio = format!("{:.2} x", metrics_ns / bare_ns);
-        line("the same with span metrics", format!("{metrics_ns:.0} ns"), ratio, "-", "-");
+        for ((path, work), ours_ns) in PATHS.into_iter().zip(ours_ns) {
+            let ratio = format!("{:.2} x", ours_ns / bare_ns);
+            let (gate, stretch) = if path == Path::Forward { ("1.8 x", "1.3 x") } else { ("-", "-") };
+            line(&format!("{work} against {against}"), format!("{ours_ns:.0} ns"), ratio, gate, stretch);
+        }
     }
 }
 
-/// CPU time of the process for each span, from the first request until the backend has them all.
-async fn cpu_per_span(process: &Process, backend: &Backend) -> f64 {
-    let warm = load(&process.address, REQUESTS / 10).await;
-    backend.wait_for_bytes(warm * request(0).len()).await;
+/// CPU time of the process for each span, from the first request until the backends have them all.
+async fn cpu_per_span(process: &Process, backends: &[Backend], path: Path) -> f64 {
+    let send = async |requests| match (&process.http, path) {
+        (Some(address), Path::Http) => load_by_http(address, requests).await,
+        _ => load(&process.address, requests).await,
+    };
+    let arrived = async |requests: usize| {
+        for backend in backends {
+            backend.wait_for_bytes(requests * request_bytes()).await;
+        }
+    };
+    let warm = send(REQUESTS / 10).await;
+    arrived(warm).await;
     let before = process.cpu_ns();
-    let sent = load(&process.address, REQUESTS).await;
-    backend.wait_for_bytes((warm + sent) * request(0).len()).await;
+    let sent = send(REQUESTS).await;
+    arrived(warm + sent).await;
     (process.cpu_ns() - before) as f64 / (sent * SPANS) as f64
+}
+
+/// As many as the path has ends.
+pub(crate) async fn backends(path: Path) -> Vec<Backend> {
+    let mut backends = vec![Backend::counting().await];
+    if path == Path::FanOut {
+        backends.push(Backend::counting().await);
+    }
+    backends
 }
 
 async fn durability() {
@@ -132,7 +161,7 @@ fn raw_log() -> f64 {
 }
 
 /// Sends about `requests` over several connections, several in flight on each, and tells how many it were.
-async fn load(address: &str, requests: usize) -> usize {
+pub(crate) async fn load(address: &str, requests: usize) -> usize {
     let mut senders = tokio::task::JoinSet::new();
     let share = requests / (CONNECTIONS * IN_FLIGHT);
     for connection in 0..CONNECTIONS {
@@ -155,24 +184,84 @@ async fn load(address: &str, requests: usize) -> usize {
     share * CONNECTIONS * IN_FLIGHT
 }
 
+/// The same over HTTP/1.1, one request in flight on each connection.
+async fn load_by_http(address: &str, requests: usize) -> usize {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let url = format!("http://{address}/v1/traces");
+    let (lanes, share) = (CONNECTIONS * IN_FLIGHT, requests / (CONNECTIONS * IN_FLIGHT));
+    let mut senders = tokio::task::JoinSet::new();
+    for lane in 0..lanes {
+        let (client, url, message) = (client.clone(), url.clone(), request(lane as u64));
+        senders.spawn(async move {
+            for _ in 0..share {
+                let post = || {
+                    let request = hyper::Request::post(&url).header("content-type", "application/x-protobuf");
+                    client.request(request.body(Full::new(message.clone())).expect("a request"))
+                };
+                while !post().await.is_ok_and(|answer| answer.status().is_success()) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        });
+    }
+    while let Some(done) = senders.join_next().await {
+        done.expect("no sender panics");
+    }
+    share * lanes
+}
+
 /// Every request has the same size, whatever its number.
 fn request(_number: u64) -> Bytes {
     sample::traces(SPANS, 10, 1).into_bytes()
 }
 
-fn forward_config(backend: &Backend, exporters: &str, more: &str) -> String {
-    format!(
-        r#"
-receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:0"}}}}}}}}
+/// The size of each.
+pub(crate) fn request_bytes() -> usize {
+    request(0).len()
+}
+
+// === impl Path ===
+
+impl Path {
+    /// The configuration of a collector between senders and `backends`.
+    pub(crate) fn config(self, backends: &[Backend]) -> String {
+        let (exporters, metrics) = match self {
+            Self::Forward | Self::Http => ("otlp_grpc/0", ""),
+            Self::FanOut => ("otlp_grpc/0, otlp_grpc/1", ""),
+            Self::SpanMetrics => {
+                ("otlp_grpc/0, span_metrics", "metrics: {receivers: [span_metrics], exporters: [prometheus]}")
+            }
+        };
+        let destinations: String = backends
+            .iter()
+            .enumerate()
+            .map(|(number, backend)| {
+                let address = backend.address;
+                format!(
+                    "otlp_grpc/{number}: {{endpoint: \"http://{address}\", compression: none, tls: {{insecure: true}}}}\n  "
+                )
+            })
+            .collect();
+        format!(
+            r#"
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:0"}}, http: {{endpoint: "127.0.0.1:0"}}}}}}
 connectors: {{span_metrics: {{metrics_flush_interval: 1s}}}}
 exporters:
-  otlp_grpc: {{endpoint: "http://{}", compression: none, tls: {{insecure: true}}}}
+  {destinations}
   prometheus: {{endpoint: "127.0.0.1:0"}}
 service:
   pipelines:
     traces: {{receivers: [otlp], exporters: [{exporters}]}}
-    {more}
-"#,
-        backend.address
-    )
+    {metrics}
+"#
+        )
+    }
 }
+
+const PATHS: [(Path, &str); 4] = [
+    (Path::Forward, "gRPC -> journal -> gRPC"),
+    (Path::SpanMetrics, "the same with span metrics"),
+    (Path::FanOut, "the same to two backends"),
+    (Path::Http, "HTTP -> journal -> gRPC"),
+];

@@ -14,7 +14,10 @@ use crate::{forward, line};
 /// A process under measurement, and the address it listens on.
 pub(crate) struct Process {
     child: Child,
+    /// Where it takes gRPC.
     pub(crate) address: String,
+    /// Where it takes HTTP, if it does.
+    pub(crate) http: Option<String>,
     _folder: Option<TempDir>,
 }
 
@@ -28,15 +31,21 @@ impl Process {
         std::fs::write(&file, config).expect("the configuration is written");
         let mut command = Command::new(binary());
         command.arg("run").arg("--config").arg(&file).arg("--data-dir").arg(folder.path().join("data"));
-        let found = |line: &str| Some(line.trim().strip_prefix("OTLP/gRPC")?.trim().to_owned());
-        Self::start(command, found, Some(folder))
+        let (child, mut lines) = start(command);
+        let banner = ready(lines.by_ref());
+        // The rest is read so that the pipe never fills.
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = banner.grpc.expect("gRPC is configured");
+        Self { child, address, http: banner.http, _folder: Some(folder) }
     }
 
     /// This bench as a bare forwarder to `backend`: `bare`, or `bare-tonic`.
     pub(crate) fn bare(kind: &str, backend: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a path"));
         command.args([kind, "127.0.0.1:0", backend]);
-        Self::start(command, |line| Some(line.trim().to_owned()), None)
+        let (child, mut lines) = start(command);
+        let address = lines.next().expect("it says where it listens").trim().to_owned();
+        Self { child, address, http: None, _folder: None }
     }
 
     /// CPU nanoseconds of all its threads so far.
@@ -51,19 +60,6 @@ impl Process {
     pub(crate) fn resident_bytes(&self) -> u64 {
         resident_bytes(self.child.id())
     }
-
-    fn start(mut command: Command, found: impl Fn(&str) -> Option<String>, folder: Option<TempDir>) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the process starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| found(&line)).expect("the process says where it listens");
-        // The rest is read so that the pipe never fills; the banner of ours ends with `ready`.
-        if folder.is_some() {
-            lines.by_ref().find(|line| line == "ready");
-        }
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, _folder: folder }
-    }
 }
 
 impl Drop for Process {
@@ -71,6 +67,33 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a collector listens, as its banner says.
+#[derive(Debug, Default)]
+pub(crate) struct Banner {
+    pub(crate) grpc: Option<String>,
+    pub(crate) http: Option<String>,
+}
+
+/// Reads the banner, which ends with `ready`.
+pub(crate) fn ready(lines: impl Iterator<Item = String>) -> Banner {
+    let mut banner = Banner::default();
+    for line in lines.take_while(|line| line != "ready") {
+        let address = |name| {
+            let address = line.trim().strip_prefix(name)?.trim();
+            Some(address.trim_start_matches("http://").to_owned())
+        };
+        banner.grpc = banner.grpc.or_else(|| address("OTLP/gRPC"));
+        banner.http = banner.http.or_else(|| address("OTLP/HTTP"));
+    }
+    banner
+}
+
+fn start(mut command: Command) -> (Child, impl Iterator<Item = String> + Send + 'static) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the process starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    (child, lines)
 }
 
 /// Resident memory of a process.
