@@ -20,7 +20,7 @@ pub(crate) async fn minute(phasor: &Phasor, minute: u32) {
         let issue = 100 + minute * 10 + task;
         Phase { phase: "scan", status: None, issue, minute }.store(phasor).await;
         let Some(earlier) = minute.checked_sub(2) else { continue };
-        if task >= 1 + earlier / 10 {
+        if task > earlier / 10 {
             continue;
         }
         let issue = 100 + earlier * 10 + task;
