@@ -8,6 +8,7 @@ mod alerting;
 mod files;
 mod history;
 mod interop;
+mod native;
 mod panels;
 mod servers;
 

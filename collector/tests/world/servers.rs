@@ -21,13 +21,18 @@ pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// Prometheus with this configuration, in which `localhost:9090` is itself, and exemplar storage on.
 pub(crate) async fn prometheus(folder: &Path, config: &str) -> Server {
+    prometheus_with(folder, config, "exemplar-storage").await
+}
+
+/// The same with these features, divided by commas.
+pub(crate) async fn prometheus_with(folder: &Path, config: &str, features: &str) -> Server {
     let address = free_address();
     let file = write(folder, "prometheus.yml", &config.replace("localhost:9090", &address));
     let arguments = [
         format!("--config.file={file}"),
         format!("--storage.tsdb.path={}", folder.join("prometheus").display()),
         format!("--web.listen-address={address}"),
-        "--enable-feature=exemplar-storage".to_owned(),
+        format!("--enable-feature={features}"),
         "--rules.alert.resend-delay=1s".to_owned(),
     ];
     start("prometheus", &arguments, address, "/-/ready").await
