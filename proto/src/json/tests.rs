@@ -437,6 +437,9 @@ fn bytes_of_any_kind_become_valid_json() {
         let json = text(*kind, &bytes);
         serde_json::from_str::<serde::de::IgnoredAny>(&json)
             .unwrap_or_else(|error| panic!("{error}: {json}"));
+        if round % 10 == 0 {
+            bodies::json(&bytes);
+        }
     }
 }
 
@@ -451,10 +454,8 @@ fn text_of_any_kind_is_read_or_refused_and_what_is_read_passes_the_gate() {
         if round % 3 == 0 {
             json.truncate(random.below(json.len() as u64 + 1) as usize);
         }
-        if let Ok(bytes) = decode(*kind, &json, BYTES_MAX) {
-            read += 1;
-            AnyBatch::validate(*kind, bytes.into()).unwrap_or_else(|fault| panic!("{fault}"));
-        }
+        read += usize::from(decode(*kind, &json, BYTES_MAX).is_ok());
+        bodies::json(&json);
     }
     assert!(read > 1_000, "{read}");
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    batch::{Batch, Logs, Metrics, Signal, Traces},
+    batch::{AnyBatch, Batch, Logs, Metrics, Signal, SignalKind, Traces},
+    json,
     response::{PartialSuccess, Status},
     rewrite::{Edit, split},
     testing::Random,
@@ -32,6 +33,24 @@ pub fn request(bytes: &[u8]) {
 pub fn response(bytes: &[u8]) {
     let _ = PartialSuccess::decode(bytes);
     let _ = Status::decode(bytes);
+}
+
+/// No panic when bytes are read as OTLP/JSON, or written as it; what is read is no malformed request, and
+/// comes back.
+pub fn json(bytes: &[u8]) {
+    for kind in SignalKind::ALL {
+        let mut text = Vec::new();
+        json::encode(kind, bytes, &mut text);
+        if AnyBatch::validate(kind, Bytes::copy_from_slice(bytes)).is_ok() {
+            json::decode(kind, &text, usize::MAX).expect("what we write, we read");
+        }
+        let Ok(read) = json::decode(kind, bytes, usize::MAX) else { continue };
+        AnyBatch::validate(kind, read.clone().into()).expect("what is read from JSON is well formed");
+        text.clear();
+        json::encode(kind, &read, &mut text);
+        let again = json::decode(kind, &text, usize::MAX).expect("what we write, we read");
+        assert_eq!(again.len(), read.len(), "what was read comes back, NaN in our own form");
+    }
 }
 
 /// Bytes near to `seed`: a few are overwritten, cut out, or doubled.
