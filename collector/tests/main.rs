@@ -7,6 +7,7 @@ mod dashboards;
 mod disk_full;
 mod doors;
 mod exact_counts;
+mod examples;
 mod memory;
 mod one_down;
 mod overload;

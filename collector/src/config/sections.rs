@@ -209,9 +209,9 @@ impl<'t> Assembly<'t, '_> {
 
 /// Errors of checks may leave out what they are about, since their path says it.
 pub(crate) fn with_subject(error: &ConfigError) -> String {
-    const VERBS: [&str; 18] = [
+    const VERBS: [&str; 22] = [
         "is", "are", "must", "has", "have", "names", "name", "needs", "cannot", "does", "contains", "run",
-        "runs", "wants", "may", "should", "lacks", "holds",
+        "runs", "wants", "may", "should", "lacks", "holds", "stands", "says", "changes", "matches",
     ];
     let verb = error.message.split(' ').next().unwrap_or_default();
     let subject = error.path.rsplit('.').next().unwrap_or_default();

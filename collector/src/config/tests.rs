@@ -4,6 +4,7 @@ use super::*;
 
 mod auth;
 mod broken;
+mod corpus;
 mod fuzz;
 mod sources;
 mod whole;

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 use crate::{
-    run,
+    python, run,
     servers::{Variables, deps, filled, program},
     support::{phasor::Start, stack},
 };
@@ -49,6 +49,23 @@ async fn amtool_accepts_alertmanagers_configuration_and_finds_each_severity_its_
         let said = run(command.arg(format!("severity={severity}"))).await;
         assert_eq!(said.lines().next(), Some(receiver), "{severity}: {said}");
     }
+}
+
+/// The Python package `jsonschema` says what editors would.
+#[tokio::test]
+async fn configurations_fit_the_schema_that_we_print_and_a_broken_one_does_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (schema, broken) = (folder.path().join("schema.json"), folder.path().join("broken.yaml"));
+    let printed = run(Command::new(env!("CARGO_BIN_EXE_phasor")).arg("print-schema")).await;
+    std::fs::write(&schema, printed).expect("the schema is written");
+    let mut files = absolute("collector/tests/configs", ".yaml");
+    let own = ["collector/src/config/default.yaml", "dashboards/phasor/config.yaml"];
+    files.extend(own.map(|file| stack::root().join(file).display().to_string()));
+    let said = run(python("fits_schema.py").arg(&schema).args(&files)).await;
+    assert!(said.contains(" 0 faults"), "{said}");
+    std::fs::write(&broken, "exporters: {otlp: {endpiont: 'tempo:4317'}}\n").expect("the file is written");
+    let said = python("fits_schema.py").arg(&schema).arg(&broken).output().await.expect("python runs");
+    assert!(String::from_utf8_lossy(&said.stdout).contains(" 1 faults"), "{said:?}");
 }
 
 #[tokio::test]

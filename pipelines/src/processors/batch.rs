@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ConfigError, Span},
+    config::{ConfigError, IgnoredAny, Span},
     processor::Processor,
     refusal::Refusal,
     time::UnixNanos,
@@ -31,8 +31,9 @@ pub struct Config {
     pub send_batch_max_size: usize,
     /// Not built yet.
     pub metadata_keys: Vec<String>,
-    /// Of no effect without `metadata_keys`.
-    pub metadata_cardinality_limit: usize,
+    /// Without effect: it belongs to `metadata_keys`.
+    #[serde(skip_serializing)]
+    pub metadata_cardinality_limit: Option<IgnoredAny>,
 }
 
 /// What a `batch` processor asks of the exporters behind it.
@@ -87,7 +88,7 @@ impl Default for Config {
             send_batch_size: 8_192,
             send_batch_max_size: 0,
             metadata_keys: Vec::new(),
-            metadata_cardinality_limit: 1_000,
+            metadata_cardinality_limit: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ConfigError, Span},
+    config::{ConfigError, IgnoredAny, Span},
     memory::{MemoryGauge, machine_bytes},
     processor::Processor,
     refusal::{Reason, Refusal},
@@ -36,10 +36,12 @@ pub struct Config {
     pub limit_percentage: u64,
     /// How far below the limit refusing begins, as a share of the machine's memory.
     pub spike_limit_percentage: u64,
-    /// Of no effect: there is no garbage collector.
-    pub min_gc_interval_when_soft_limited: Span,
-    /// Of no effect: there is no garbage collector.
-    pub min_gc_interval_when_hard_limited: Span,
+    /// Without effect: there is no garbage collector.
+    #[serde(skip_serializing)]
+    pub min_gc_interval_when_soft_limited: Option<IgnoredAny>,
+    /// Without effect: there is no garbage collector.
+    #[serde(skip_serializing)]
+    pub min_gc_interval_when_hard_limited: Option<IgnoredAny>,
 }
 
 /// The bounds, in bytes.
@@ -124,8 +126,8 @@ impl Default for Config {
             spike_limit_mib: 0,
             limit_percentage: 0,
             spike_limit_percentage: 0,
-            min_gc_interval_when_soft_limited: Span(Duration::from_secs(10)),
-            min_gc_interval_when_hard_limited: Span(Duration::ZERO),
+            min_gc_interval_when_soft_limited: None,
+            min_gc_interval_when_hard_limited: None,
         }
     }
 }

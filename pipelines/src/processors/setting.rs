@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// A value of an attribute, of the type it has in YAML.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, a number, `true`, `false`, or a list of these")]
 pub enum Setting {
     /// `true`, `false`.
     Bool(bool),

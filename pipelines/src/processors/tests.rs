@@ -211,6 +211,42 @@ fn faults_are_told_with_their_paths() {
 }
 
 #[test]
+fn items_are_matched_by_what_only_their_signal_has() {
+    let meant = |kind: SignalKind, block: &str| {
+        let yaml = format!("{{include: {{{block}}}, actions: [{{key: x, value: 1, action: insert}}]}}");
+        let config = serde_saphyr::from_str::<super::attributes::Config>(&yaml).unwrap();
+        let (include, exclude) = (config.include.as_ref(), config.exclude.as_ref());
+        let selection = matching::Selection::build(include, exclude).unwrap();
+        selection.check_signal(kind).unwrap();
+        let mut meant = Vec::new();
+        match sample::any(kind, 4, 7) {
+            AnyBatch::Traces(batch) => Traces::walk(&batch, |item| meant.push(selection.selects(item))),
+            AnyBatch::Metrics(batch) => Metrics::walk(&batch, |item| meant.push(selection.selects(item))),
+            AnyBatch::Logs(batch) => Logs::walk(&batch, |item| meant.push(selection.selects(item))),
+        }
+        meant.iter().filter(|meant| **meant).count()
+    };
+    for (kind, all, none) in [
+        (
+            SignalKind::Traces,
+            "match_type: regexp, span_kinds: ['^SPAN_KIND_']",
+            "span_kinds: [SPAN_KIND_PRODUCER, SPAN_KIND_UNSPECIFIED]",
+        ),
+        (SignalKind::Traces, "match_type: regexp, libraries: [{name: .}]", "libraries: [{name: nobody}]"),
+        (SignalKind::Metrics, "match_type: regexp, metric_names: ['.']", "metric_names: [nothing]"),
+        (SignalKind::Logs, "match_type: regexp, log_bodies: ['.']", "log_bodies: [nothing]"),
+        (SignalKind::Logs, "match_type: regexp, log_severity_texts: ['.']", "log_severity_texts: [NEVER]"),
+        (
+            SignalKind::Logs,
+            "log_severity_number: {min: 1, match_undefined: true}",
+            "log_severity_number: {min: 24}",
+        ),
+    ] {
+        assert_eq!((meant(kind, all), meant(kind, none)), (4, 0), "{kind}: {all} | {none}");
+    }
+}
+
+#[test]
 fn a_batch_processor_tells_the_exporters_what_it_asks_for() {
     let hints =
         config("batch", "{timeout: 5s, send_batch_size: 100, send_batch_max_size: 200}").hints().unwrap();

@@ -169,6 +169,7 @@ fn plain_words(expected: &str) -> String {
         "a string" => "a text".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a map" => "a mapping".to_owned(),
+        "path string" => "a path".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "u8" => format!("a whole number from 0 to {}", u8::MAX),
         "u16" => format!("a whole number from 0 to {}", u16::MAX),
