@@ -1,10 +1,13 @@
 //! Accepting connections, serving HTTP on them, and letting them go.
 //!
-//! - **In:** a bound socket and a [`Handler`] for requests.
+//! - **In:** a bound socket ([`socket`]), with TLS ([`tls`]) or without, and a [`Handler`] for requests.
 //! - **Guaranteed:** a bound on connections, which silent ones cannot use up ([`exporters::seats`]); and on how long
 //!   one may be silent, stay, or go on after it was asked to leave. When the drain begins nothing new is accepted,
 //!   calls in flight are answered, and at the drain's deadline the rest is closed.
 //! - **Not here:** what the requests mean.
+
+mod socket;
+mod tls;
 
 use std::{
     future::{Future, pending},
@@ -29,12 +32,12 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use pipelines::engine::drain::Drain;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
+
+use self::socket::{Raw, Stream};
+pub(crate) use self::{socket::Entrance, tls::Tls};
 
 /// Answers requests. Cloned for each connection.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
@@ -89,23 +92,29 @@ pub(crate) fn names_its_host<B>(request: &Request<B>) -> bool {
 
 /// Accepts and serves until the drain begins, then sees the connections out.
 pub(crate) async fn serve<H: Handler>(
-    listener: TcpListener,
+    entrance: impl Into<Entrance> + Send,
     handler: H,
     settings: Settings,
     seats: Seats,
     drain: Drain,
 ) {
+    let entrance = entrance.into();
     let open = TaskTracker::new();
     let mut stop = drain.clone();
     loop {
         let accepted = tokio::select! {
             _ = stop.begun() => break,
-            accepted = listener.accept() => accepted,
+            accepted = entrance.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok(raw) => {
                 let Some(place) = seats.take() else { continue };
-                open.spawn(serve_connection(stream, place, handler.clone(), settings, drain.clone()));
+                let (tls, handler, drain) = (entrance.tls.clone(), handler.clone(), drain.clone());
+                open.spawn(async move {
+                    if let Some(stream) = secure(raw, tls, &place, drain.clone()).await {
+                        serve_connection(stream, place, handler, settings, drain).await;
+                    }
+                });
             }
             Err(error) => {
                 // Out of file descriptors, most likely: the cause is elsewhere and passes.
@@ -114,21 +123,35 @@ pub(crate) async fn serve<H: Handler>(
             }
         }
     }
-    drop(listener);
+    drop(entrance);
     open.close();
     open.wait().await;
 }
 
+/// The connection with TLS on it, if that is spoken here. `None`: the other side did not manage it, or has to go.
+async fn secure(raw: Raw, tls: Option<Arc<Tls>>, place: &Place, mut drain: Drain) -> Option<Stream> {
+    let Some(tls) = tls else { return Some(Stream::Plain(raw)) };
+    tokio::select! {
+        accepted = tls.accept(raw) => match accepted {
+            Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+            Err(error) => {
+                debug!(%error, "a TLS handshake failed");
+                None
+            }
+        },
+        () = place.lost() => None,
+        _ = drain.begun() => None,
+    }
+}
+
 /// Serves one connection to its end.
 async fn serve_connection<H: Handler>(
-    stream: TcpStream,
+    stream: Stream,
     place: Place,
     handler: H,
     settings: Settings,
     drain: Drain,
 ) {
-    // An answer is one small segment that nothing follows: it must not wait for more.
-    let _ = stream.set_nodelay(true);
     let calls = Arc::new(Calls::default());
     let service = service_fn(|request: Request<Incoming>| {
         let call = calls.start(request.version(), place.begin());

@@ -4,6 +4,7 @@
 //! and HTTP).
 
 pub mod admission;
+mod auth;
 pub(crate) mod body;
 pub mod otlp;
 

@@ -101,6 +101,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                     id: id.clone(),
                     inlet,
                     admission: admission.clone(),
+                    authenticators: config.authenticators(),
                     drain: receiver_drain.clone(),
                 };
                 let running = otlp::start(otlp, settings).await.map_err(|error| failed(id, error))?;

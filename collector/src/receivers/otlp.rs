@@ -17,24 +17,31 @@ mod intake;
 mod json;
 mod socket;
 mod status;
+mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use exporters::seats::Seats;
+use exporters::{auth::Authenticators, seats::Seats};
 use pipelines::{
     component::ComponentId,
     engine::{drain::Drain, edge::ReceiverEdge, inlet::Inlet},
 };
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 use tonic_health::server::HealthReporter;
 
 use self::intake::Intake;
 pub use self::{
-    config::{Config, Cors, EnforcementPolicy, Grpc, Http, Keepalive, Protocols, ServerParameters, Unread},
+    config::{
+        Auth, Config, Cors, EnforcementPolicy, Grpc, Http, Keepalive, Protocols, ServerParameters, Tls,
+        Unread,
+    },
     socket::CONNECTIONS_MAX,
 };
-use crate::{listener, receivers::admission::Admission};
+use crate::{
+    listener::{self, Entrance},
+    receivers::{admission::Admission, auth},
+};
 
 /// What a receiver needs from the process.
 #[derive(Clone, Debug)]
@@ -45,6 +52,8 @@ pub struct Settings {
     pub inlet: Inlet,
     /// The budget for requests in flight, shared with the other receivers.
     pub admission: Admission,
+    /// The extensions that know who somebody is.
+    pub authenticators: Authenticators,
     /// When to stop.
     pub drain: Drain,
 }
@@ -82,11 +91,11 @@ pub struct StartError {
 pub async fn start(config: &Config, settings: Settings) -> Result<Running, StartError> {
     let Protocols { grpc, http } = &config.protocols;
     let grpc = match grpc {
-        Some(config) => Some((config, bind(&settings, GRPC, &config.endpoint, &config.transport).await?)),
+        Some(config) => Some((config, bind(&settings, GRPC, &config.place()).await?)),
         None => None,
     };
     let http = match http {
-        Some(config) => Some((config, bind(&settings, HTTP, &config.endpoint, &config.transport).await?)),
+        Some(config) => Some((config, bind(&settings, HTTP, &config.place()).await?)),
         None => None,
     };
     let mut running = Running {
@@ -97,32 +106,62 @@ pub async fn start(config: &Config, settings: Settings) -> Result<Running, Start
         ready: watch::Sender::new(false),
         servers: JoinSet::new(),
     };
-    if let Some((config, (listener, addr))) = grpc {
-        running.grpc_addr = Some(addr);
-        running.serve_grpc(config, listener, settings.clone());
+    if let Some((config, door)) = grpc {
+        running.grpc_addr = door.address;
+        running.serve_grpc(config, door, settings.clone());
     }
-    if let Some((config, (listener, addr))) = http {
-        running.http_addr = Some(addr);
-        running.serve_http(config, listener, settings);
+    if let Some((config, door)) = http {
+        running.http_addr = door.address;
+        running.serve_http(config, door, settings);
     }
     Ok(running)
 }
 
-async fn bind(
-    settings: &Settings,
-    protocol: &'static str,
-    endpoint: &str,
-    transport: &str,
-) -> Result<(TcpListener, SocketAddr), StartError> {
+/// Where a protocol is served, by its configuration.
+struct Place<'c> {
+    endpoint: &'c str,
+    transport: &'c str,
+    tls: Option<&'c config::Tls>,
+    auth: Option<&'c config::Auth>,
+    /// Offered by ALPN.
+    protocols: &'static [&'static str],
+}
+
+/// A protocol that is bound and not served yet.
+struct Door {
+    entrance: Entrance,
+    /// The real one; none for a Unix socket.
+    address: Option<SocketAddr>,
+    /// What keeps the certificates fresh.
+    tls: Option<(Arc<listener::Tls>, config::Tls, &'static [&'static str])>,
+    auth: Option<Arc<auth::Auth>>,
+}
+
+async fn bind(settings: &Settings, protocol: &'static str, place: &Place<'_>) -> Result<Door, StartError> {
     let failed = |source| StartError {
         receiver: settings.id.clone(),
-        endpoint: endpoint.to_owned(),
+        endpoint: place.endpoint.to_owned(),
         protocol,
         source,
     };
-    let listener = socket::bind(endpoint, transport).await.map_err(failed)?;
-    let addr = listener.local_addr().map_err(failed)?;
-    Ok((listener, addr))
+    // Files first: what is wrong with them leaves no socket behind.
+    let tls = match place.tls {
+        Some(config) => {
+            let tls = tls::open(config, place.protocols).map_err(failed)?;
+            Some((tls, config.clone(), place.protocols))
+        }
+        None => None,
+    };
+    let auth = match place.auth {
+        Some(config) => {
+            let opened = auth::Auth::open(&config.reference(), &settings.authenticators);
+            Some(Arc::new(opened.map_err(|error| failed(io::Error::other(error.to_string())))?))
+        }
+        None => None,
+    };
+    let (entrance, address) = socket::bind(place.endpoint, place.transport).await.map_err(failed)?;
+    let entrance = entrance.with_tls(tls.as_ref().map(|(tls, ..)| Arc::clone(tls)));
+    Ok(Door { entrance, address, tls, auth })
 }
 
 fn likely_cause(error: &io::Error) -> &'static str {
@@ -131,6 +170,23 @@ fn likely_cause(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege",
         io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
         _ => "",
+    }
+}
+
+// === impl Grpc, Http ===
+
+impl Grpc {
+    fn place(&self) -> Place<'_> {
+        let (tls, auth) = (self.tls.as_ref(), self.auth.as_ref());
+        Place { endpoint: &self.endpoint, transport: &self.transport, tls, auth, protocols: &["h2"] }
+    }
+}
+
+impl Http {
+    fn place(&self) -> Place<'_> {
+        let (tls, auth) = (self.tls.as_ref(), self.auth.as_ref());
+        let protocols = &["h2", "http/1.1"];
+        Place { endpoint: &self.endpoint, transport: &self.transport, tls, auth, protocols }
     }
 }
 
@@ -147,20 +203,20 @@ impl Running {
         while self.servers.join_next().await.is_some() {}
     }
 
-    fn serve_grpc(&mut self, config: &Grpc, listener: TcpListener, settings: Settings) {
-        let Settings { id, inlet, admission, drain } = settings;
-        let intake = self.intake(Intake::new(&id, GRPC, inlet, admission));
+    fn serve_grpc(&mut self, config: &Grpc, door: Door, settings: Settings) {
+        let Settings { id, inlet, admission, drain, .. } = settings;
+        let intake = self.intake(Intake::new(&id, GRPC, inlet, admission, door.auth.clone()));
         let health = HealthReporter::new();
         let handler = grpc::Service::new(intake, health.clone(), config.message_bytes_max());
         self.servers.spawn(when_ready(self.ready.subscribe(), grpc::report_health(health, drain.clone())));
-        self.serve(GRPC, listener, handler, socket::for_grpc(config), drain);
+        self.serve(GRPC, door, handler, socket::for_grpc(config), drain);
     }
 
-    fn serve_http(&mut self, config: &Http, listener: TcpListener, settings: Settings) {
-        let Settings { id, inlet, admission, drain } = settings;
-        let intake = self.intake(Intake::new(&id, HTTP, inlet, admission));
+    fn serve_http(&mut self, config: &Http, door: Door, settings: Settings) {
+        let Settings { id, inlet, admission, drain, .. } = settings;
+        let intake = self.intake(Intake::new(&id, HTTP, inlet, admission, door.auth.clone()));
         let handler = http::Service::new(intake, config);
-        self.serve(HTTP, listener, handler, socket::for_http(config), drain);
+        self.serve(HTTP, door, handler, socket::for_http(config), drain);
     }
 
     fn intake(&mut self, intake: Intake) -> Intake {
@@ -171,14 +227,17 @@ impl Running {
     fn serve(
         &mut self,
         transport: &'static str,
-        listener: TcpListener,
+        door: Door,
         handler: impl listener::Handler,
         settings: listener::Settings,
         drain: Drain,
     ) {
         let seats = Seats::new(CONNECTIONS_MAX);
         self.connections.push((transport, seats.clone()));
-        let serve = listener::serve(listener, handler, settings, seats, drain);
+        if let Some((tls, config, protocols)) = door.tls {
+            self.servers.spawn(tls::keep_fresh(tls, config, protocols, drain.clone()));
+        }
+        let serve = listener::serve(door.entrance, handler, settings, seats, drain);
         self.servers.spawn(when_ready(self.ready.subscribe(), serve));
     }
 }

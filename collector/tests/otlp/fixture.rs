@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use exporters::auth::Authenticators;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
@@ -60,6 +61,7 @@ pub(crate) struct Setup {
     pub(crate) signals: &'static [SignalKind],
     /// The processors of the traces pipeline.
     pub(crate) traces: Chain,
+    pub(crate) authenticators: Authenticators,
 }
 
 /// What a gRPC call came to.
@@ -148,6 +150,7 @@ impl Default for Setup {
             lag_bytes_max: 64 << 20,
             signals: &SignalKind::ALL,
             traces: Chain::empty(SignalKind::Traces),
+            authenticators: Authenticators::default(),
         }
     }
 }
@@ -163,10 +166,9 @@ impl Receiver {
 
     /// Bound, but not yet serving.
     pub(crate) async fn bind(setup: Setup) -> Self {
-        let Setup { grpc, http, admission_bytes, lag_bytes_max, signals, traces } = setup;
-        let yaml = format!(
-            "protocols: {{grpc: {{endpoint: \"127.0.0.1:0\", {grpc}}}, http: {{endpoint: \"127.0.0.1:0\", {http}}}}}"
-        );
+        let Setup { grpc, http, admission_bytes, lag_bytes_max, signals, traces, authenticators } = setup;
+        let place = |keys: &str| if keys.contains("endpoint:") { "" } else { "endpoint: \"127.0.0.1:0\", " };
+        let yaml = format!("protocols: {{grpc: {{{}{grpc}}}, http: {{{}{http}}}}}", place(grpc), place(http));
         let config: otlp::Config = serde_saphyr::from_str(&yaml).unwrap();
         assert_eq!(config.check(), []);
         let pipeline =
@@ -205,6 +207,7 @@ impl Receiver {
             id: ComponentId::new("otlp"),
             inlet: Inlet::for_receiver(journal, heads),
             admission: admission.clone(),
+            authenticators,
             drain,
         };
         let running = otlp::start(&config, settings).await.unwrap();
@@ -581,4 +584,18 @@ pub(crate) fn verbose() -> Chain {
     let told =
         Downstream { exporter, code: INVALID_ARGUMENT, name: "INVALID_ARGUMENT", message, retry_after: None };
     declines(Refusal::Downstream(Arc::new(told)))
+}
+
+/// Why a receiver with this configuration does not start.
+pub(crate) async fn start_error(yaml: &str) -> otlp::StartError {
+    let config: otlp::Config = serde_saphyr::from_str(yaml).unwrap();
+    assert_eq!(config.check(), []);
+    let settings = otlp::Settings {
+        id: ComponentId::new("otlp"),
+        inlet: pipelines::testing::Pipes::new(1_000).inlet,
+        admission: Admission::new(1_000),
+        authenticators: Authenticators::default(),
+        drain: drain().1,
+    };
+    otlp::start(&config, settings).await.unwrap_err()
 }

@@ -34,6 +34,7 @@ async fn a_taken_port_is_an_error_that_names_it() {
         id: ComponentId::named("otlp", "edge"),
         inlet: Pipes::new(1_000).inlet,
         admission: Admission::new(1_000),
+        authenticators: exporters::auth::Authenticators::default(),
         drain: drain().1,
     };
     let error = otlp::start(&config, settings).await.unwrap_err();

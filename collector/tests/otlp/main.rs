@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod auth;
 mod cors;
 mod encodings;
 mod fixture;
@@ -10,3 +11,5 @@ mod hostile;
 mod http;
 mod json;
 mod lifecycle;
+mod tls;
+mod unix;

@@ -1,12 +1,13 @@
 //! What a user writes under `otlp:`, with the OpenTelemetry Collector's keys.
 //!
-//! - **Guaranteed:** every documented key is accepted. What this version cannot do yet and a user may rely
-//!   on for safety (`tls`, `auth`) is an error; what has no effect here is a warning.
+//! - **Guaranteed:** every documented key is accepted. What this version cannot do and a user may rely
+//!   on is an error; what has no effect here is a warning.
 //! - **Not here:** file, line and column; `collector/src/config` knows them.
 
 mod cors;
 mod grpc;
 mod http;
+mod tls;
 
 use std::borrow::Cow;
 
@@ -14,10 +15,12 @@ use pipelines::config::ConfigError;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(super) use self::tls::suite_name;
 pub use self::{
     cors::Cors,
     grpc::{EnforcementPolicy, Grpc, Keepalive, ServerParameters},
     http::Http,
+    tls::{Auth, Tls},
 };
 
 /// `otlp:`
@@ -139,6 +142,29 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
+
+/// Where to listen: an address, or with `unix` a path.
+fn check_place(endpoint: &str, transport: &str) -> Vec<ConfigError> {
+    let wrong = match transport {
+        "tcp" | "tcp4" | "tcp6" => check_endpoint(endpoint),
+        "unix" if endpoint.is_empty() || endpoint.len() > UNIX_PATH_BYTES_MAX || endpoint.contains('\0') => {
+            let message = format!("must be the path of a socket, at most {UNIX_PATH_BYTES_MAX} bytes long");
+            Some(ConfigError::new("endpoint", message))
+        }
+        "unix" => None,
+        _ => {
+            let message = format!("`{transport}` is not supported; write tcp, tcp4, tcp6 or unix");
+            return check_endpoint(endpoint)
+                .into_iter()
+                .chain([ConfigError::new("transport", message)])
+                .collect();
+        }
+    };
+    wrong.into_iter().collect()
+}
+
+/// What `sockaddr_un` holds, without the zero at its end.
+const UNIX_PATH_BYTES_MAX: usize = 107;
 
 /// An address to listen at: `host:port`, or `:port` for all interfaces.
 fn check_endpoint(endpoint: &str) -> Option<ConfigError> {

@@ -81,7 +81,7 @@ impl Service {
         if request.method() != Method::POST {
             return Err(Decline::NotPost);
         }
-        self.intake.check(signal)?;
+        self.intake.check(signal, request.headers()).await?;
         let read = self.read(request).await;
         let partial = self.intake.take(signal, read).await?;
         Ok(PartialSuccess::encode(partial.as_ref()).into())

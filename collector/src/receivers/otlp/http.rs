@@ -114,7 +114,7 @@ impl Service {
         if request.method() != Method::POST {
             return Err(Decline::NotPost);
         }
-        self.intake.check(signal)?;
+        self.intake.check(signal, request.headers()).await?;
         media_type.check()?;
         let inflater = self.intake.inflater();
         let read = match (self.settings.read(request.headers(), body, inflater).await, media_type) {

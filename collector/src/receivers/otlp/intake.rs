@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use pipelines::{
     component::ComponentId,
     engine::{
@@ -22,13 +23,17 @@ use pipelines::{
 use proto::{AnyBatch, Rejected, SignalKind, response::PartialSuccess};
 
 use super::{inflate::Inflater, status::Decline};
-use crate::receivers::admission::{Admission, Permit};
+use crate::receivers::{
+    admission::{Admission, Permit},
+    auth::Auth,
+};
 
 /// Where one protocol's requests go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
     inlet: Inlet,
     inflater: Arc<Inflater>,
+    auth: Option<Arc<Auth>>,
     /// In the order of [`SignalKind::ALL`].
     edges: [Arc<ReceiverEdge>; 3],
 }
@@ -48,9 +53,11 @@ impl Intake {
         transport: &'static str,
         inlet: Inlet,
         admission: Admission,
+        auth: Option<Arc<Auth>>,
     ) -> Self {
         let edge = |signal| Arc::new(ReceiverEdge::new(receiver.clone(), transport, signal));
-        Self { inlet, inflater: Arc::new(Inflater::new(admission)), edges: SignalKind::ALL.map(edge) }
+        let inflater = Arc::new(Inflater::new(admission));
+        Self { inlet, inflater, auth, edges: SignalKind::ALL.map(edge) }
     }
 
     pub(super) fn edges(&self) -> impl Iterator<Item = Arc<ReceiverEdge>> + '_ {
@@ -61,8 +68,12 @@ impl Intake {
         &self.inflater
     }
 
-    /// Whether to read a request of this signal at all.
-    pub(super) fn check(&self, signal: SignalKind) -> Result<(), Decline> {
+    /// Whether to read a request of this signal with these headers at all. Who may not send is counted as refused.
+    pub(super) async fn check(&self, signal: SignalKind, headers: &HeaderMap) -> Result<(), Decline> {
+        if let Some(auth) = &self.auth {
+            let checked = auth.check(headers).await;
+            checked.inspect_err(|_| self.edges[signal as usize].refused.add(1))?;
+        }
         if self.inlet.accepts(signal) { Ok(()) } else { Err(Decline::NoPipeline(signal)) }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
@@ -10,20 +11,26 @@ use pipelines::config::Span;
 use tokio::net::{TcpListener, lookup_host};
 
 use super::config;
-use crate::listener::Settings;
+use crate::listener::{Entrance, Settings};
 
-/// Binds `host:port`; no host stands for all interfaces.
+/// Binds `host:port`, where no host stands for all interfaces; or the path of a Unix socket. Gives the real address.
 ///
 /// # Errors
 /// The last error of all addresses the host has.
-pub(super) async fn bind(endpoint: &str, transport: &str) -> io::Result<TcpListener> {
+pub(super) async fn bind(endpoint: &str, transport: &str) -> io::Result<(Entrance, Option<SocketAddr>)> {
+    if transport == "unix" {
+        return Ok((Entrance::unix(Path::new(endpoint))?, None));
+    }
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, format!("no address for {transport}"));
     for address in addresses(endpoint).await? {
         if (transport == "tcp4" && !address.is_ipv4()) || (transport == "tcp6" && !address.is_ipv6()) {
             continue;
         }
         match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                let address = listener.local_addr()?;
+                return Ok((listener.into(), Some(address)));
+            }
             Err(error) => last = error,
         }
     }
@@ -64,7 +71,7 @@ pub(super) fn for_http(config: &config::Http) -> Settings {
         silence_max: config.silence_max(),
         ping: parameters.ping(),
         age: Some((parameters.max_connection_age.0, parameters.grace())),
-        idle_max: None,
+        idle_max: Some(config.idle_max()),
     }
 }
 

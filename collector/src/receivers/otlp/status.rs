@@ -11,6 +11,7 @@
 //! | the same, given up after passing failures | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
 //! | a signal no pipeline takes, an unknown method or path | UNIMPLEMENTED | 404 | look at its configuration |
 //! | an encoding or a content type we do not know | UNIMPLEMENTED | 415 | look at its configuration |
+//! | no credentials, or wrong ones | UNAUTHENTICATED | 401 with WWW-Authenticate | look at its configuration |
 //! | another method than POST | UNIMPLEMENTED | 405 | look at its configuration |
 //! | a compressed message without `grpc-encoding` | INTERNAL | – | give up (gRPC, *Compression*, demands this code) |
 //!
@@ -24,7 +25,7 @@ use pipelines::refusal::{Reason, Refusal};
 use proto::{Malformed, SignalKind, json, response};
 use thiserror::Error;
 
-use crate::receivers::{admission::Full, body::BodyError, otlp::inflate::InflateError};
+use crate::receivers::{admission::Full, auth::Denied, body::BodyError, otlp::inflate::InflateError};
 
 /// Why a request was not taken.
 #[derive(Debug, Error)]
@@ -57,6 +58,8 @@ pub(super) enum Decline {
     UnknownEncoding(String, String),
     #[error("the content type must be application/x-protobuf or application/json")]
     UnsupportedMedia,
+    #[error(transparent)]
+    Unauthenticated(#[from] Denied),
     #[error("only POST is served here")]
     NotPost,
 }
@@ -106,6 +109,7 @@ impl Decline {
             Self::UnknownEncoding(..) | Self::UnsupportedMedia => {
                 (Code::Unimplemented, StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
+            Self::Unauthenticated(_) => (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
             Self::NotPost => (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED),
         }
     }

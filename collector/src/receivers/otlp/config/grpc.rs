@@ -6,7 +6,7 @@ use pipelines::config::{ConfigError, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Unread, check_endpoint, or_default};
+use super::{Auth, Tls, Unread, check_place, or_default};
 
 /// OTLP/gRPC, with the keys of the Collector's `configgrpc.ServerConfig`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -14,7 +14,7 @@ use super::{Unread, check_endpoint, or_default};
 pub struct Grpc {
     /// Where to listen: `host:port`, default `127.0.0.1:4317`.
     pub endpoint: String,
-    /// `tcp` (the default), `tcp4` or `tcp6`.
+    /// `tcp` (the default), `tcp4`, `tcp6`, or `unix`, for which the endpoint is a path.
     pub transport: String,
     /// Largest message in MiB, before and after inflation. Default 16: OTLP, *OTLP/gRPC Message Size*, knows
     /// 4 MiB as usual and recommends 64 MiB. Memory does not depend on it, because every byte is admitted.
@@ -33,12 +33,12 @@ pub struct Grpc {
     pub keepalive: Keepalive,
     /// No effect: nothing downstream reads the client's metadata.
     pub include_metadata: bool,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub tls: Unread,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub auth: Unread,
+    /// TLS on each connection; without it there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Who may send; without it everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
     /// Not in this version.
     #[serde(skip_serializing_if = "Unread::is_absent")]
     pub middlewares: Unread,
@@ -101,25 +101,19 @@ impl Grpc {
     }
 
     pub(super) fn check(&self) -> Vec<ConfigError> {
-        let mut errors: Vec<_> = check_endpoint(&self.endpoint).into_iter().collect();
-        if !["tcp", "tcp4", "tcp6"].contains(&self.transport.as_str()) {
-            let message =
-                format!("`{}` is not supported in this version; write tcp, tcp4 or tcp6", self.transport);
-            errors.push(ConfigError::new("transport", message));
-        }
+        let mut errors = check_place(&self.endpoint, &self.transport);
         if self.max_recv_msg_size_mib > MESSAGE_MIB_MAX {
             let message =
                 format!("must be at most {MESSAGE_MIB_MAX} MiB, not {}", self.max_recv_msg_size_mib);
             errors.push(ConfigError::new("max_recv_msg_size_mib", message));
         }
-        errors.extend(self.tls.refused("tls"));
-        errors.extend(self.auth.refused("auth"));
+        errors.extend(self.tls.iter().flat_map(Tls::check).map(|error| error.under("tls")));
         errors.extend(self.middlewares.refused("middlewares"));
         errors
     }
 
     pub(super) fn warnings(&self) -> Vec<ConfigError> {
-        [
+        let own = [
             ("read_buffer_size", self.read_buffer_size.is_some()),
             ("write_buffer_size", self.write_buffer_size.is_some()),
             ("include_metadata", self.include_metadata),
@@ -127,8 +121,10 @@ impl Grpc {
         ]
         .into_iter()
         .filter(|(_, written)| *written)
-        .map(|(key, _)| ConfigError::new(key, "has no effect here"))
-        .collect()
+        .map(|(key, _)| ConfigError::new(key, "has no effect here"));
+        let tls = self.tls.iter().flat_map(Tls::warnings).map(|warning| warning.under("tls"));
+        let auth = self.auth.iter().flat_map(Auth::warnings).map(|warning| warning.under("auth"));
+        own.chain(tls).chain(auth).collect()
     }
 }
 
@@ -143,8 +139,8 @@ impl Default for Grpc {
             write_buffer_size: None,
             keepalive: Keepalive::default(),
             include_metadata: false,
-            tls: Unread::default(),
-            auth: Unread::default(),
+            tls: None,
+            auth: None,
             middlewares: Unread::default(),
         }
     }

@@ -8,7 +8,7 @@ use proto::SignalKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cors, Unread, check_endpoint};
+use super::{Auth, Cors, Tls, Unread, check_place};
 
 /// OTLP/HTTP, with the keys of the Collector's `confighttp.ServerConfig` and its OTLP receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -16,7 +16,7 @@ use super::{Cors, Unread, check_endpoint};
 pub struct Http {
     /// Where to listen: `host:port`, default `127.0.0.1:4318`.
     pub endpoint: String,
-    /// `tcp` (the default), `tcp4` or `tcp6`.
+    /// `tcp` (the default), `tcp4`, `tcp6`, or `unix`, for which the endpoint is a path.
     pub transport: String,
     /// Path of traces; default `/v1/traces`.
     pub traces_url_path: String,
@@ -52,12 +52,12 @@ pub struct Http {
     /// Which web pages may send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub tls: Unread,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub auth: Unread,
+    /// TLS on each connection; without it there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Who may send; without it everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
     /// Not in this version.
     #[serde(skip_serializing_if = "Unread::is_absent")]
     pub middlewares: Unread,
@@ -85,6 +85,11 @@ impl Http {
         if longest.is_zero() { READ_TIMEOUT } else { longest }
     }
 
+    /// How long a connection may wait for the next request.
+    pub fn idle_max(&self) -> Duration {
+        if self.idle_timeout.0.is_zero() { self.body_timeout() } else { self.idle_timeout.0 }
+    }
+
     /// Names of the content encodings that are taken; the empty one stands for none at all.
     pub fn encodings(&self) -> Vec<&'static str> {
         let taken = |name: &&str| {
@@ -109,12 +114,7 @@ impl Http {
     }
 
     pub(super) fn check(&self) -> Vec<ConfigError> {
-        let mut errors: Vec<_> = check_endpoint(&self.endpoint).into_iter().collect();
-        if !["tcp", "tcp4", "tcp6"].contains(&self.transport.as_str()) {
-            let message =
-                format!("`{}` is not supported in this version; write tcp, tcp4 or tcp6", self.transport);
-            errors.push(ConfigError::new("transport", message));
-        }
+        let mut errors = check_place(&self.endpoint, &self.transport);
         self.check_paths(&mut errors);
         if self.max_request_body_size.0 > BODY_BYTES_MAX {
             let message = format!("must be at most {}", ByteSize(BODY_BYTES_MAX));
@@ -133,8 +133,7 @@ impl Http {
             }
         }
         errors.extend(self.cors.iter().flat_map(Cors::check).map(|error| error.under("cors")));
-        errors.extend(self.tls.refused("tls"));
-        errors.extend(self.auth.refused("auth"));
+        errors.extend(self.tls.iter().flat_map(Tls::check).map(|error| error.under("tls")));
         errors.extend(self.middlewares.refused("middlewares"));
         errors
     }
@@ -149,6 +148,8 @@ impl Http {
         .filter(|(_, written)| *written)
         .map(|(key, _)| ConfigError::new(key, "has no effect here"))
         .collect();
+        warnings.extend(self.tls.iter().flat_map(Tls::warnings).map(|warning| warning.under("tls")));
+        warnings.extend(self.auth.iter().flat_map(Auth::warnings).map(|warning| warning.under("auth")));
         warnings.extend(self.cors.iter().flat_map(Cors::warnings).map(|warning| warning.under("cors")));
         for (i, name) in self.compression_algorithms.iter().flatten().enumerate() {
             if name == LZ4 {
@@ -192,8 +193,8 @@ impl Default for Http {
             include_metadata: false,
             include_tls_metadata: false,
             cors: None,
-            tls: Unread::default(),
-            auth: Unread::default(),
+            tls: None,
+            auth: None,
             middlewares: Unread::default(),
         }
     }

@@ -55,7 +55,7 @@ fn no_protocol_at_all_is_an_error() {
 fn every_fault_is_named_at_once() {
     let yaml = r#"
 protocols:
-  grpc: {endpoint: "localhost", transport: unix, max_recv_msg_size_mib: 5000, tls: {cert_file: a}}
+  grpc: {endpoint: "localhost", transport: udp, max_recv_msg_size_mib: 5000, tls: {cert_file: a}}
   http:
     endpoint: "http://localhost:4318"
     traces_url_path: v1/traces
@@ -69,9 +69,9 @@ protocols:
         yaml,
         expect![[r#"
             error protocols.grpc.endpoint: `localhost` has no port; write host:port, such as 127.0.0.1:4317
-            error protocols.grpc.transport: `unix` is not supported in this version; write tcp, tcp4 or tcp6
+            error protocols.grpc.transport: `udp` is not supported; write tcp, tcp4, tcp6 or unix
             error protocols.grpc.max_recv_msg_size_mib: must be at most 1024 MiB, not 5000
-            error protocols.grpc.tls: `tls` is not supported in this version
+            error protocols.grpc.tls.key_file: is missing; write it or key_pem
             error protocols.http.endpoint: `http://localhost:4318` is a URL; write host:port without a scheme
             error protocols.http.traces_url_path: `v1/traces` is not a path; write for example /v1/traces
             error protocols.http.logs_url_path: `/v1/logs` is the path of metrics already
@@ -81,7 +81,6 @@ protocols:
             error protocols.http.cors.allowed_origins[1]: `https://a.b/` has a path, which no origin has; write scheme://host:port
             error protocols.http.cors.allowed_origins[2]: `` is not an origin; write for example https://shop.example.com
             error protocols.http.cors.allowed_headers[0]: `a b` is not the name of a header
-            error protocols.http.auth: `auth` is not supported in this version
         "#]],
     );
 }

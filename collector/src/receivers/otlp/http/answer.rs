@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{
     HeaderMap, HeaderValue, Response,
-    header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY},
+    header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE},
 };
 use http_body::Body;
 use http_body_util::Full;
@@ -44,6 +44,9 @@ pub(super) fn refuse(decline: &Decline, media_type: MediaType, encodings: &[&str
     match decline {
         Decline::NotPost => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        Decline::Unauthenticated(denied) => {
+            headers.insert(WWW_AUTHENTICATE, denied.challenge());
         }
         // RFC 9110, section 15.5.16.
         Decline::UnknownEncoding(..) => {
