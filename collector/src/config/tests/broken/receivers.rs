@@ -92,7 +92,7 @@ fn a_transport_that_is_none() {
     check(
         &with("receivers", "  otlp: {protocols: {grpc: {transport: udp}}}\n"),
         expect![[r#"
-        error: `udp` is not supported in this version; write tcp, tcp4 or tcp6
+        error: `udp` is not supported; write tcp, tcp4, tcp6 or unix
           --> phasor.yaml:2:40
            |
          2 |   otlp: {protocols: {grpc: {transport: udp}}}
