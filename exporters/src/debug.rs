@@ -1,4 +1,4 @@
-//! `debug`: writes what flows through a pipeline to our own log, for eyes.
+//! `debug`: writes what flows through a pipeline to our own log, or where one says, for eyes.
 //!
 //! - **Out:** `basic` one line a second with the counts, while anything flows; `normal` and
 //!   `detailed` the items themselves, of a sample of the requests.
@@ -22,7 +22,10 @@ use tracing::info;
 
 use crate::delivery::show_lag;
 
+mod output;
 mod text;
+
+use output::{Output, STDOUT};
 
 /// What the user writes under `debug:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,12 +37,10 @@ pub struct Config {
     pub sampling_initial: u64,
     /// After those, every so many-th request of the second.
     pub sampling_thereafter: u64,
-    /// Without effect: lines go to our own log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub use_internal_logger: Option<bool>,
-    /// Without effect: lines go to our own log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_paths: Option<Vec<String>>,
+    /// Lines go to our own log, with its level and its form; otherwise to `output_paths`, as they are.
+    pub use_internal_logger: bool,
+    /// Where lines go: `stdout`, `stderr` or files, which are added to.
+    pub output_paths: Vec<String>,
 }
 
 /// How much is written.
@@ -61,6 +62,8 @@ pub struct Debug {
     id: ComponentId,
     config: Config,
     second: Second,
+    /// Instead of the log.
+    output: Option<Output>,
 }
 
 /// What came in since the last line.
@@ -76,22 +79,31 @@ struct Second {
 impl Config {
     /// Every fault, with its path below the exporter.
     pub fn check(&self) -> Vec<ConfigError> {
-        let zero = self.sampling_thereafter == 0;
-        let error =
-            || ConfigError::new("sampling_thereafter", "must be at least 1, which writes every request");
-        zero.then(error).into_iter().collect()
+        let mut errors = Vec::new();
+        if self.sampling_thereafter == 0 {
+            let message = "must be at least 1, which writes every request";
+            errors.push(ConfigError::new("sampling_thereafter", message));
+        }
+        if !self.use_internal_logger && self.output_paths.iter().all(String::is_empty) {
+            errors.push(ConfigError::new("output_paths", "names nothing; write for example [stdout]"));
+        }
+        errors
     }
 
     /// Keys that are written but change nothing here.
     pub fn without_effect(&self) -> Vec<ConfigError> {
-        let note = |key| ConfigError::new(key, "has no effect, lines go to the log of the collector");
-        let logger = (self.use_internal_logger == Some(false)).then(|| note("use_internal_logger"));
-        logger.into_iter().chain(self.output_paths.as_ref().map(|_| note("output_paths"))).collect()
+        let written = self.use_internal_logger && self.output_paths != [STDOUT];
+        let note = || ConfigError::new("output_paths", "has no effect without `use_internal_logger: false`");
+        written.then(note).into_iter().collect()
     }
 
     /// The exporter of one pipeline.
-    pub fn build(&self, id: &ComponentId) -> Debug {
-        Debug { id: id.clone(), config: self.clone(), second: Second::default() }
+    ///
+    /// # Errors
+    /// A file cannot be opened.
+    pub fn build(&self, id: &ComponentId) -> Result<Debug, ConfigError> {
+        let output = (!self.use_internal_logger).then(|| Output::open(&self.output_paths)).transpose()?;
+        Ok(Debug { id: id.clone(), config: self.clone(), second: Second::default(), output })
     }
 }
 
@@ -101,8 +113,8 @@ impl Default for Config {
             verbosity: Verbosity::default(),
             sampling_initial: 2,
             sampling_thereafter: 1,
-            use_internal_logger: None,
-            output_paths: None,
+            use_internal_logger: true,
+            output_paths: vec![STDOUT.to_owned()],
         }
     }
 }
@@ -126,27 +138,33 @@ impl Debug {
             tokio::select! {
                 () = &mut expired => break,
                 _ = ticks.tick() => {
-                    self.summary(edge.signal);
+                    self.summary(edge.signal).await;
                     show_lag(&edge, &cursor);
                 }
                 read = cursor.next(READ_BYTES) => {
                     let Some(records) = read else { break };
                     let Some(last) = records.last().map(|record| record.position) else { continue };
                     edge.sent.add(records.iter().map(|record| record.batch.items() as u64).sum());
-                    records.iter().for_each(|record| self.show(record));
+                    for record in &records {
+                        self.show(record).await;
+                    }
                     cursor.commit(last);
                 }
             }
         }
-        self.summary(edge.signal);
+        self.summary(edge.signal).await;
         show_lag(&edge, &cursor);
     }
 
-    fn show(&mut self, record: &Record) {
+    async fn show(&mut self, record: &Record) {
         if self.config.verbosity != Verbosity::Basic && self.is_sampled() {
             let detailed = self.config.verbosity == Verbosity::Detailed;
             let (exporter, signal) = (&self.id, record.batch.kind());
-            info!(%exporter, %signal, items = record.batch.items(), "{}", text::text(&record.batch, detailed));
+            let (items, text) = (record.batch.items(), text::text(&record.batch, detailed));
+            match &self.output {
+                None => info!(%exporter, %signal, items, "{text}"),
+                Some(output) => output.write(format!("{exporter} {signal} items={items} {text}")).await,
+            }
         }
         self.second.requests += 1;
         self.second.items += record.batch.items() as u64;
@@ -161,10 +179,19 @@ impl Debug {
     }
 
     /// The line of a second in which anything came.
-    fn summary(&mut self, signal: SignalKind) {
+    async fn summary(&mut self, signal: SignalKind) {
         let Second { requests, items, bytes } = std::mem::take(&mut self.second);
         if requests > 0 {
-            info!(exporter = %self.id, %signal, requests, items, bytes, "received {}", signal.items());
+            let (exporter, what) = (&self.id, signal.items());
+            match &self.output {
+                None => info!(%exporter, %signal, requests, items, bytes, "received {what}"),
+                Some(output) => {
+                    let line = format!(
+                        "{exporter} {signal} requests={requests} items={items} bytes={bytes} received {what}"
+                    );
+                    output.write(line).await;
+                }
+            }
         }
     }
 }

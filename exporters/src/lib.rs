@@ -1,7 +1,7 @@
 //! How data leaves the process.
 //!
 //! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`], [`otlp_http`],
-//! [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
+//! [`file`], [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
 //! the process, within bounds; [`auth`] says who we are to others, and who they are to us, with [`secret`] texts and
 //! files that are [`watched`].
 //!
@@ -19,6 +19,7 @@ pub mod auth;
 mod causes;
 pub mod debug;
 pub mod delivery;
+pub mod file;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod prometheus;
@@ -35,6 +36,8 @@ pub enum Config {
     OtlpGrpc(Box<otlp_grpc::Config>),
     /// OTLP over HTTP.
     OtlpHttp(Box<otlp_http::Config>),
+    /// To a file.
+    File(file::Config),
     /// To our own log.
     Debug(debug::Config),
     /// A page for Prometheus to scrape.
@@ -65,7 +68,7 @@ pub struct Settings<'a> {
 }
 
 /// Canonical names, in the order of the documentation.
-pub const KINDS: &[&str] = &["otlp_grpc", "otlp_http", "debug", "prometheus"];
+pub const KINDS: &[&str] = &["otlp_grpc", "otlp_http", "file", "debug", "prometheus"];
 
 /// Reads what stands under an exporter of this canonical `kind`.
 ///
@@ -75,6 +78,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, deserializer: D) -> Re
     match kind {
         "otlp_grpc" => Box::deserialize(deserializer).map(Config::OtlpGrpc),
         "otlp_http" => Box::deserialize(deserializer).map(Config::OtlpHttp),
+        "file" => file::Config::deserialize(deserializer).map(Config::File),
         "debug" => debug::Config::deserialize(deserializer).map(Config::Debug),
         "prometheus" => Box::deserialize(deserializer).map(Config::Prometheus),
         _ => Err(D::Error::unknown_variant(kind, KINDS)),
@@ -89,6 +93,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(_) => "otlp_grpc",
             Self::OtlpHttp(_) => "otlp_http",
+            Self::File(_) => "file",
             Self::Debug(_) => "debug",
             Self::Prometheus(_) => "prometheus",
         }
@@ -99,6 +104,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.check(),
             Self::OtlpHttp(config) => config.check(),
+            Self::File(config) => config.check(),
             Self::Debug(config) => config.check(),
             Self::Prometheus(config) => config.check(),
         }
@@ -109,6 +115,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.without_effect(),
             Self::OtlpHttp(config) => config.without_effect(),
+            Self::File(config) => config.without_effect(),
             Self::Debug(config) => config.without_effect(),
             Self::Prometheus(config) => config.without_effect(),
         }
@@ -119,7 +126,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_durable(),
             Self::OtlpHttp(config) => config.sending_queue.wants_durable(),
-            Self::Debug(_) | Self::Prometheus(_) => false,
+            Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
 
@@ -128,7 +135,7 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.wants_delivered(),
             Self::OtlpHttp(config) => config.sending_queue.wants_delivered(),
-            Self::Debug(_) | Self::Prometheus(_) => false,
+            Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => false,
         }
     }
 
@@ -137,14 +144,16 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes, durable),
             Self::OtlpHttp(config) => config.sending_queue.lag_bytes_max(config.max_lag_bytes, durable),
-            Self::Debug(_) | Self::Prometheus(_) => delivery::config::lag_bytes_max(durable),
+            Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => delivery::config::lag_bytes_max(durable),
         }
     }
 
     /// What it holds of each of its pipelines while it is on its way out, in bytes, and one request more.
     pub fn read_ahead_bytes_max(&self) -> Option<u64> {
         match self {
-            Self::OtlpGrpc(_) | Self::OtlpHttp(_) => Some(delivery::READ_AHEAD_BYTES_MAX as u64),
+            Self::OtlpGrpc(_) | Self::OtlpHttp(_) | Self::File(_) => {
+                Some(delivery::READ_AHEAD_BYTES_MAX as u64)
+            }
             Self::Debug(_) | Self::Prometheus(_) => None,
         }
     }
@@ -153,7 +162,7 @@ impl Config {
     pub fn state_bytes_max(&self) -> Option<u64> {
         match self {
             Self::Prometheus(config) => Some(config.limits().memory_max()),
-            Self::OtlpGrpc(_) | Self::OtlpHttp(_) | Self::Debug(_) => None,
+            Self::OtlpGrpc(_) | Self::OtlpHttp(_) | Self::File(_) | Self::Debug(_) => None,
         }
     }
 
@@ -164,7 +173,7 @@ impl Config {
             Self::OtlpHttp(config) => config.on_full.into(),
             // Who only looks on holds nobody up.
             Self::Debug(_) => OnFull::DropOldest,
-            Self::Prometheus(_) => OnFull::Refuse,
+            Self::File(_) | Self::Prometheus(_) => OnFull::Refuse,
         }
     }
 
@@ -173,8 +182,8 @@ impl Config {
         match self {
             Self::OtlpGrpc(config) => config.max_dead_letter_bytes.0,
             Self::OtlpHttp(config) => config.max_dead_letter_bytes.0,
-            // Neither has a destination that could refuse.
-            Self::Debug(_) | Self::Prometheus(_) => 0,
+            // None has a destination that could refuse for good.
+            Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => 0,
         }
     }
 
@@ -186,7 +195,8 @@ impl Config {
         Ok(match self {
             Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(settings)?)),
             Self::OtlpHttp(config) => Built::Push(Box::new(config.build(settings)?)),
-            Self::Debug(config) => Built::Push(Box::new(config.build(settings.id))),
+            Self::File(config) => Built::Push(Box::new(config.build(settings)?)),
+            Self::Debug(config) => Built::Push(Box::new(config.build(settings.id)?)),
             Self::Prometheus(config) => Built::Table(config.clone()),
         })
     }

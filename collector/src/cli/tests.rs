@@ -240,6 +240,7 @@ fn the_components_are_listed() {
               otlp_grpc                beta     traces, metrics, logs  also: otlp
               otlp_http                beta     traces, metrics, logs  also: otlphttp
               prometheus               beta     metrics
+              file                     beta     traces, metrics, logs
               debug                    beta     traces, metrics, logs
 
             extensions:

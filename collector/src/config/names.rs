@@ -228,7 +228,7 @@ pub const COMPONENTS: &[Component] = &[
     exporter("prometheus", &[], METRICS, Stability::Beta),
     exporter("prometheus_remote_write", &["prometheusremotewrite"], METRICS, Stability::Planned),
     exporter("trace_store", &[], TRACES, Stability::Planned),
-    exporter("file", &[], ALL, Stability::Planned),
+    exporter("file", &[], ALL, Stability::Beta),
     exporter("debug", &[], ALL, Stability::Beta),
     extension("health_check", Stability::Beta),
     extension("file_storage", Stability::Beta),

@@ -64,6 +64,7 @@ fn of_component(component: &Component, generator: &mut SchemaGenerator) -> Optio
         (Class::Connector, "span_metrics") => keys::<pipelines::connectors::span_metrics::Config>,
         (Class::Exporter, "otlp_grpc") => keys::<exporters::otlp_grpc::Config>,
         (Class::Exporter, "otlp_http") => keys::<exporters::otlp_http::Config>,
+        (Class::Exporter, "file") => keys::<exporters::file::Config>,
         (Class::Exporter, "debug") => keys::<exporters::debug::Config>,
         (Class::Exporter, "prometheus") => keys::<exporters::prometheus::Config>,
         (Class::Extension, "health_check") => keys::<extensions::HealthCheck>,

@@ -84,10 +84,37 @@ fn every_kind_of_item_has_a_text_and_its_length_is_bounded() {
 #[test]
 fn the_first_of_a_second_and_every_so_many_th_are_written() {
     let config = Config { sampling_initial: 2, sampling_thereafter: 3, ..Config::default() };
-    let mut debug = config.build(&ComponentId::new("debug"));
+    let mut debug = config.build(&ComponentId::new("debug")).unwrap();
     let written = (0..11).filter(|number| {
         debug.second.requests = *number;
         debug.is_sampled()
     });
     assert_eq!(written.collect::<Vec<_>>(), [0, 1, 4, 7, 10]);
+}
+
+#[tokio::test]
+async fn without_our_log_lines_go_where_one_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seen.txt");
+    let yaml =
+        format!("{{use_internal_logger: false, output_paths: ['{}'], verbosity: normal}}", path.display());
+    let config: Config = serde_saphyr::from_str(&yaml).unwrap();
+    assert_eq!((config.check(), config.without_effect()), (vec![], vec![]));
+    let mut debug = config.build(&ComponentId::named("debug", "x")).unwrap();
+    let batch: AnyBatch = span("GET /cart");
+    let record = Record { position: Default::default(), arrival: pipelines::time::UnixNanos(1), batch };
+    debug.show(&record).await;
+    debug.summary(SignalKind::Traces).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("debug/x traces items=1 \nGET /cart abab"), "{text}");
+    assert!(text.ends_with(" received spans\n") && text.contains("requests=1 items=1"), "{text}");
+}
+
+#[test]
+fn where_lines_go_is_checked() {
+    let read = |yaml| serde_saphyr::from_str::<Config>(yaml).unwrap();
+    assert_eq!(read("{use_internal_logger: false, output_paths: []}").check()[0].path, "output_paths");
+    assert_eq!(read("{output_paths: [stderr]}").without_effect()[0].path, "output_paths");
+    let nowhere = read("{use_internal_logger: false, output_paths: [stdout, /nowhere/x]}");
+    assert_eq!(nowhere.build(&ComponentId::new("debug")).unwrap_err().path, "output_paths[1]");
 }
