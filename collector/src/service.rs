@@ -16,7 +16,10 @@ mod loops;
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::Router;
-use exporters::prometheus::Page;
+use exporters::{
+    prometheus::{Page, own::OwnFamilies},
+    seats::Seats,
+};
 use pipelines::{component::ComponentId, engine::drain::drain};
 use thiserror::Error;
 use tokio::{
@@ -27,7 +30,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    config::{Config, Loaded},
+    config::{Config, Loaded, telemetry::Detail},
     phase_store::{self, keys, keys::FirstKey},
     receivers::{self, otlp},
     telemetry::{
@@ -75,6 +78,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
     let mut banner = Banner::default();
     let mut listeners = Vec::new();
+    let mut connections = Vec::new();
 
     // The budget first: everything below registers the part it may hold.
     let budget = Budget::of(config);
@@ -113,6 +117,8 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                     banner.line("OTLP/HTTP", format_args!("http://{address}"));
                     listeners.push(("OTLP/HTTP".to_owned(), address.to_string()));
                 }
+                let named = |(transport, seats): &(&str, Seats)| (format!("{id} {transport}"), seats.clone());
+                connections.extend(running.connections.iter().map(named));
                 receivers.otlp.push(running);
             }
             receivers::Config::PhaseStore(phases) => {
@@ -146,6 +152,12 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     let watchdog = loops::watchdog(&journal, running.edges(), is_connector, receiver_drain.clone());
     health.watch(watchdog).map_err(|error| failed("the watchdog", error))?;
     let receiver_edges = receivers.edges();
+    let (api_seats, health_seats) = (app::seats(), app::seats());
+    connections.push(("api".to_owned(), api_seats.clone()));
+    connections.push(("health".to_owned(), health_seats.clone()));
+    let tables: Vec<_> =
+        tables.into_iter().map(|table| (table, exporters::prometheus::server::seats())).collect();
+    connections.extend(tables.iter().map(|(table, seats)| (table.id().to_string(), seats.clone())));
     let own = OwnMetrics::new(Watched {
         receivers: receiver_edges.clone(),
         edges: running.edges().clone(),
@@ -153,9 +165,15 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
         journal: Arc::clone(&journal),
         memory: budget.memory().clone(),
         health: health.clone(),
+        connections,
+        level: config.service.telemetry.metrics.level,
     })
     .map_err(|error| failed("the collector's own metrics", error))?;
-    let own: Arc<dyn exporters::prometheus::own::OwnFamilies> = Arc::new(own);
+    let own: Arc<dyn OwnFamilies> = Arc::new(own);
+    let own = match config.service.telemetry.metrics.level {
+        Detail::None => Vec::new(),
+        Detail::Basic | Detail::Normal | Detail::Detailed => vec![own],
+    };
 
     // The doors for people and Prometheus.
     let (doors_drain_trigger, doors_drain) = drain();
@@ -165,13 +183,18 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     if !metrics_are_wanted {
         banner.line("metrics", format_args!("off ({}=false)", app::METRICS));
     }
-    for table in tables.into_iter().filter(|_| metrics_are_wanted) {
-        let page = table.page(vec![Arc::clone(&own)]);
+    for (table, seats) in tables.into_iter().filter(|_| metrics_are_wanted) {
+        let page = table.page(own.clone());
         let listener = app::bind(table.endpoint()).await.map_err(|error| failed(table.id(), error))?;
         let address = app::address(&listener)?;
         banner.line("metrics", format_args!("http://{address}/metrics"));
         listeners.push(("metrics".to_owned(), address.to_string()));
-        doors.spawn(exporters::prometheus::server::serve(listener, Arc::clone(&page), doors_drain.clone()));
+        doors.spawn(exporters::prometheus::server::serve(
+            listener,
+            Arc::clone(&page),
+            seats,
+            doors_drain.clone(),
+        ));
         pages.push(page);
     }
     let mut health_door = None;
@@ -197,7 +220,12 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
         // Beyond loopback probes may ask, and nobody else.
         let status = if app::is_loopback(&listener) { overview.router() } else { Router::new() };
         let probes = health.router().merge(status).fallback(phase_store::http::not_found);
-        doors.spawn(app::serve(listener, health.extension_router(config, probes), doors_drain.clone()));
+        doors.spawn(app::serve(
+            listener,
+            health.extension_router(config, probes),
+            health_seats,
+            doors_drain.clone(),
+        ));
     }
 
     // Last of all the receivers: now data comes in.
@@ -210,7 +238,7 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
         let status = overview.router();
         let status = if local { status } else { store.for_operators(status) };
         let router = app::router(store.router(), &health, status, page);
-        doors.spawn(app::serve(listener, router, receiver_drain.clone()));
+        doors.spawn(app::serve(listener, router, api_seats, receiver_drain.clone()));
         receivers.running_store = Some(store);
     }
     health.set(Phase::Ready);

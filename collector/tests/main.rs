@@ -11,6 +11,7 @@ mod examples;
 mod memory;
 mod one_down;
 mod overload;
+mod own_telemetry;
 mod quickstart;
 mod refused;
 mod restart;

@@ -263,6 +263,7 @@ impl<D: Destination> Run<D> {
     /// Shows what is read and not committed: the memory budget's part `delivery`.
     fn show_in_flight(&self) {
         self.edge.in_flight_bytes.set(self.window.bytes() as u64);
+        self.edge.in_flight_requests.set(self.window.len() as u64);
     }
 
     fn show_lag(&self) {

@@ -93,6 +93,11 @@ impl Seats {
         Some(Place { shared: Arc::clone(&self.shared), key, guest })
     }
 
+    /// How many there are.
+    pub fn places_max(&self) -> usize {
+        self.shared.places_max
+    }
+
     /// How many are taken.
     pub fn taken(&self) -> usize {
         self.shared.taken().len()

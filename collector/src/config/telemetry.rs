@@ -102,12 +102,12 @@ pub enum Encoding {
 pub enum Detail {
     /// Nothing.
     None,
-    /// As `Normal`.
+    /// What the Collector names, and the process.
     Basic,
-    /// Everything that costs nothing.
+    /// Also the journal, the memory budget, connectors, connections and the async runtime.
     #[default]
     Normal,
-    /// As `Normal`.
+    /// Also how large requests are.
     Detailed,
 }
 

@@ -58,9 +58,14 @@ pub(super) fn is_loopback(listener: &TcpListener) -> bool {
     listener.local_addr().is_ok_and(|address| address.ip().is_loopback())
 }
 
+/// The places of one door.
+pub(super) fn seats() -> Seats {
+    Seats::new(CONNECTIONS_MAX)
+}
+
 /// Serves until the drain begins; what is in flight then is answered within its deadline.
-pub(super) async fn serve(listener: TcpListener, router: Router, drain: Drain) {
-    listener::serve(listener, Door(router), SETTINGS, Seats::new(CONNECTIONS_MAX), drain).await;
+pub(super) async fn serve(listener: TcpListener, router: Router, seats: Seats, drain: Drain) {
+    listener::serve(listener, Door(router), SETTINGS, seats, drain).await;
 }
 
 /// Whether `/metrics` is served at all: the variable [`METRICS`] says no by `false`, as requirements section 2 has it.

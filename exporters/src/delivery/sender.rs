@@ -117,6 +117,8 @@ impl<D: Destination> Sender<D> {
 
     /// Sends a piece until the destination takes it, or refuses it in a way that waiting cannot mend.
     async fn send(&self, piece: &Request, random: &mut Random) -> End {
+        self.edge.send_items.add(piece.items() as u64);
+        self.edge.send_bytes.add(piece.bytes() as u64);
         let policy = self.settings.retry;
         let mut backoff = Backoff::new(policy, Random::new(random.number()));
         let begun = now();

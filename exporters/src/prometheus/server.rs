@@ -19,11 +19,15 @@ use self::patient::Patient;
 use super::page::{Page, PageBody, plain};
 use crate::seats::{Place, Seats};
 
+/// The places of one listener.
+pub fn seats() -> Seats {
+    Seats::new(CONNECTIONS_MAX)
+}
+
 /// Serves `page` until the drain begins, and then until the pages under way are sent or the drain's
 /// deadline has passed.
-pub async fn serve(listener: TcpListener, page: Arc<Page>, mut drain: Drain) {
+pub async fn serve(listener: TcpListener, page: Arc<Page>, seats: Seats, mut drain: Drain) {
     let connections = TaskTracker::new();
-    let seats = Seats::new(CONNECTIONS_MAX);
     let mut stop = drain.clone();
     loop {
         let accepted = tokio::select! {

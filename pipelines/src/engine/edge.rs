@@ -14,6 +14,7 @@ use std::{
 
 use proto::SignalKind;
 
+use super::sizes::Sizes;
 use crate::{component::ComponentId, pulse::Pulse, status::StatusCell};
 
 /// A counter that only grows.
@@ -88,6 +89,12 @@ pub struct ConsumerEdge {
     pub lag_bytes: Gauge,
     /// The bound of `lag_bytes`.
     pub lag_bytes_max: Gauge,
+    /// Requests an exporter has begun and not settled.
+    pub in_flight_requests: Gauge,
+    /// Items of each request.
+    pub send_items: Sizes,
+    /// Bytes of each request.
+    pub send_bytes: Sizes,
     /// Bytes an exporter has read and not yet committed.
     pub in_flight_bytes: Gauge,
     /// Bytes of an aggregator's state on their way into a snapshot.
@@ -199,6 +206,9 @@ impl ConsumerEdge {
             retries: Count::default(),
             lag_bytes: Gauge::default(),
             lag_bytes_max: Gauge::default(),
+            in_flight_requests: Gauge::default(),
+            send_items: Sizes::default(),
+            send_bytes: Sizes::default(),
             in_flight_bytes: Gauge::default(),
             saving_bytes: Gauge::default(),
             pulse: Pulse::default(),

@@ -14,7 +14,7 @@ use crate::prometheus::{
     Page,
     config::{Auth, AuthKind, TranslationStrategy},
     own::{Family, OwnFamilies},
-    server::serve,
+    server::{seats, serve},
     text::Kind,
 };
 
@@ -41,7 +41,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, drain) = drain();
-        let task = tokio::spawn(serve(listener, Arc::clone(&page), drain));
+        let task = tokio::spawn(serve(listener, Arc::clone(&page), seats(), drain));
         Self { address, page, trigger, task, fixture }
     }
 
