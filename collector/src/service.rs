@@ -39,6 +39,7 @@ use crate::{
         logs,
         overview::Overview,
         own::{OwnMetrics, Watched},
+        traces::{self, OwnTraces},
     },
 };
 use budget::Budget;
@@ -55,7 +56,17 @@ pub struct StartError {
 
 /// Runs the collector until SIGTERM or SIGINT; a second one ends the drain, and the exit code says so.
 pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
-    logs::start(&loaded.config.service.telemetry.logs);
+    let telemetry = &loaded.config.service.telemetry;
+    let own_traces = traces::start(&telemetry.traces);
+    let tracer = own_traces.as_ref().ok().and_then(Option::as_ref).map(OwnTraces::tracer);
+    logs::start(&telemetry.logs, tracer);
+    let own_traces = match own_traces {
+        Ok(own_traces) => own_traces,
+        Err(error) => {
+            error!(error = %chain(&error), "the collector does not start");
+            return ExitCode::FAILURE;
+        }
+    };
     for warning in &loaded.warnings.0 {
         match &warning.place {
             Some(place) => {
@@ -64,13 +75,18 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
             None => warn!("{}", warning.message),
         }
     }
-    match start_and_wait(&loaded.config, data_dir).await {
+    let code = match start_and_wait(&loaded.config, data_dir).await {
         Ok(code) => code,
         Err(failure) => {
             error!(error = %chain(&failure), "the collector does not start");
             ExitCode::FAILURE
         }
+    };
+    if let Some(own_traces) = own_traces {
+        // A thread that waits for a destination must not hold the runtime.
+        let _ = tokio::task::spawn_blocking(move || own_traces.stop()).await;
     }
+    code
 }
 
 async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, StartError> {

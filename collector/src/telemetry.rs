@@ -1,4 +1,4 @@
-//! What the collector says about itself: log lines, health, own metrics, and the banner at start.
+//! What the collector says about itself: log lines, health, own metrics and traces, and the banner at start.
 //!
 //! **Not here:** anything on the way of a batch. Everything is read from atomics that the data plane keeps.
 
@@ -8,4 +8,5 @@ pub mod logs;
 pub mod overview;
 pub mod own;
 pub mod probe;
+pub mod traces;
 pub mod watchdog;

@@ -12,6 +12,7 @@ mod memory;
 mod one_down;
 mod overload;
 mod own_telemetry;
+mod own_traces;
 mod quickstart;
 mod refused;
 mod restart;

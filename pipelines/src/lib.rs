@@ -6,7 +6,7 @@
 //! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`disk`] (the seam to
 //! the file system), [`engine`] (configuration to running pipelines), then the lists [`processors`] and
 //! [`connectors`], and [`value_text`] (attributes as labels show them). [`pulse`] and [`status`] are how loops and
-//! components tell that they live, and how they fare.
+//! components tell that they live, and how they fare; [`spans`] tell of the work itself.
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
@@ -25,6 +25,7 @@ pub mod processors;
 pub mod pulse;
 pub mod refusal;
 pub mod snapshot;
+pub mod spans;
 pub mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

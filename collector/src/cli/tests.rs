@@ -187,12 +187,16 @@ fn the_effective_configuration_is_shown() {
                 verbosity: basic
                 sampling_initial: 2
                 sampling_thereafter: 1
+                use_internal_logger: true
+                output_paths: [stdout]
             service:
               telemetry:
                 logs:
                   level: warn
                   encoding: console
                 metrics:
+                  level: normal
+                traces:
                   level: normal
               pipelines:
                 # memory: answers when the data is in memory; a killed process loses what was not delivered

@@ -123,7 +123,7 @@ impl<'t> Assembly<'t, '_> {
     }
 
     /// Errors or warnings of a check at their places.
-    fn report(&mut self, severity: Severity, under: &str, errors: Vec<ConfigError>) {
+    pub(crate) fn report(&mut self, severity: Severity, under: &str, errors: Vec<ConfigError>) {
         for error in errors {
             let error = if under.is_empty() { error } else { error.under(under) };
             let place = Found::follow(self.root, &error.path);

@@ -45,7 +45,11 @@ impl Assembly<'_, '_> {
         let Some(node) = self.root.get("service").and_then(|service| service.get("telemetry")) else {
             return Some(Telemetry::default());
         };
-        typed::read(self.root, node, self.found, |node| Telemetry::deserialize(node))
+        let telemetry = typed::read(self.root, node, self.found, |node| Telemetry::deserialize(node))?;
+        let path = "service.telemetry.traces";
+        self.report(Severity::Error, path, telemetry.traces.check());
+        self.report(Severity::Warning, path, telemetry.traces.warnings());
+        Some(telemetry)
     }
 
     pub(crate) fn enabled_extensions(&mut self) -> Vec<ComponentId> {

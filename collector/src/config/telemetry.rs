@@ -1,10 +1,14 @@
 //! `service.telemetry`: what the collector says about itself.
 
+pub mod traces;
+
 use std::borrow::Cow;
 
 use pipelines::config::IgnoredAny;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use self::traces::Traces;
 
 /// `service.telemetry`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,9 +18,8 @@ pub struct Telemetry {
     pub logs: Logs,
     /// Own metrics.
     pub metrics: Metrics,
-    /// Without effect: own traces are not in this version.
-    #[serde(skip_serializing)]
-    pub traces: Option<IgnoredAny>,
+    /// Own traces.
+    pub traces: Traces,
     /// Without effect: own metrics carry no attributes of a resource.
     #[serde(skip_serializing)]
     pub resource: Option<IgnoredAny>,

@@ -47,6 +47,11 @@ impl Request {
         Payload::of(&self.batches)
     }
 
+    /// What it was joined from.
+    pub(super) fn batches(&self) -> &[AnyBatch] {
+        &self.batches
+    }
+
     /// The request as one batch: a copy, if it was joined.
     pub(super) fn whole(&self) -> AnyBatch {
         if let [only] = self.batches.as_slice() {

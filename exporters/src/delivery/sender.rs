@@ -15,6 +15,7 @@ use pipelines::{
     dead_letters::{DeadLetters, Letter, NotKept},
     engine::edge::ConsumerEdge,
     refusal::{Downstream, RETRY_AFTER, Refusal},
+    spans,
     status::Status,
     time::UnixNanos,
 };
@@ -22,11 +23,13 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep, sleep_until},
 };
+use tracing::Instrument;
 
 use super::{
     Answer, Destination, Refused, Settings,
     backoff::{Backoff, Random},
     notice::{Notices, shown},
+    payload::Payload,
     request::Request,
     retry::{self, Action},
     window::Tally,
@@ -125,7 +128,7 @@ impl<D: Destination> Sender<D> {
         let payload = piece.payload();
         loop {
             self.paused().await;
-            let refused = match self.destination.send(piece.signal(), payload.clone()).await {
+            let refused = match self.attempt(piece, &payload).await {
                 Answer::Taken { rejected, message } => {
                     if rejected > 0 || !message.is_empty() {
                         self.notices.partial(rejected, &message);
@@ -152,6 +155,25 @@ impl<D: Destination> Sender<D> {
             self.notices.retrying(delay, &refused);
             sleep(delay).await;
         }
+    }
+
+    /// One attempt, which own traces tell of.
+    async fn attempt(&self, piece: &Request, payload: &Payload) -> Answer {
+        let span = spans::attempt(&self.edge, piece.batches());
+        let sending = self.destination.send(piece.signal(), payload.clone());
+        let answer = sending.instrument(span.clone()).await;
+        if !span.is_disabled() {
+            let items = piece.items() as u64;
+            match &answer {
+                Answer::Taken { rejected, .. } => {
+                    spans::attempted(&span, items.saturating_sub(*rejected), *rejected, None);
+                }
+                Answer::Refused(refused) => {
+                    spans::attempted(&span, 0, items, Some((refused.code, &shown(&refused.message))));
+                }
+            }
+        }
+        answer
     }
 
     /// The one place where data is given up: a sender that waits is told, otherwise it becomes a dead letter, or is

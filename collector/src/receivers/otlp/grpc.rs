@@ -30,7 +30,7 @@ use super::{
     intake::Intake,
     status::Decline,
 };
-use crate::listener::Handler;
+use crate::{listener::Handler, telemetry::traces};
 
 /// Serves the calls of all connections.
 #[derive(Clone)]
@@ -82,8 +82,9 @@ impl Service {
             return Err(Decline::NotPost);
         }
         self.intake.check(signal, request.headers()).await?;
+        let caller = traces::caller(request.headers());
         let read = self.read(request).await;
-        let partial = self.intake.take(signal, read).await?;
+        let partial = self.intake.take(signal, read, caller).await?;
         Ok(PartialSuccess::encode(partial.as_ref()).into())
     }
 

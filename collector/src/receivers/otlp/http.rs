@@ -39,6 +39,7 @@ use crate::{
         admission::Permit,
         body::{self, Unwanted},
     },
+    telemetry::traces,
 };
 
 /// Serves the requests of all connections.
@@ -123,7 +124,7 @@ impl Service {
             }
             (read, _) => read,
         };
-        let partial = self.intake.take(signal, read).await?;
+        let partial = self.intake.take(signal, read, traces::caller(request.headers())).await?;
         Ok(match media_type {
             MediaType::Json => proto::json::encode_response(signal, partial.as_ref()),
             MediaType::Protobuf | MediaType::Other => PartialSuccess::encode(partial.as_ref()),

@@ -21,11 +21,15 @@ use pipelines::{
     time::UnixNanos,
 };
 use proto::{AnyBatch, Rejected, SignalKind, response::PartialSuccess};
+use tracing::Instrument;
 
 use super::{inflate::Inflater, status::Decline};
-use crate::receivers::{
-    admission::{Admission, Permit},
-    auth::Auth,
+use crate::{
+    receivers::{
+        admission::{Admission, Permit},
+        auth::Auth,
+    },
+    telemetry::traces::{self, Answered, Caller},
 };
 
 /// Where one protocol's requests go. Cheap to clone.
@@ -82,6 +86,7 @@ impl Intake {
         &self,
         signal: SignalKind,
         read: Result<(Bytes, Permit), Decline>,
+        caller: Caller,
     ) -> Result<Option<PartialSuccess>, Decline> {
         let edge = &self.edges[signal as usize];
         let (bytes, _permit) = read.inspect_err(|decline| match decline.is_malformed() {
@@ -96,18 +101,23 @@ impl Intake {
             None => Some(PartialSuccess { rejected: 0, message: REWRITTEN.to_owned() }),
         };
         let out = rejected.as_ref().map_or(0, |rejected| rejected.items as u64);
+        let span = traces::received(edge, &batch, caller);
         let unanswered = Unanswered { edge, items: batch.items() as u64 + out };
         let arrival = Arrival { batches: vec![batch], now: UnixNanos::now(), sequence: None };
-        let pushed = self.inlet.push(arrival).await;
+        let pushed = self.inlet.push(arrival).instrument(span.clone()).await;
         let items = unanswered.answer();
         match pushed {
             Ok(()) => {
                 edge.accepted.add(items - out);
                 edge.refused.add(out);
+                let answered = Answered { accepted: items - out, refused: out };
+                traces::answered(&span, signal, answered, None);
                 Ok(partial)
             }
             Err(refusal) => {
                 edge.refused.add(items);
+                let answered = Answered { accepted: 0, refused: items };
+                traces::answered(&span, signal, answered, Some(&refusal));
                 Err(refusal.into())
             }
         }
