@@ -1,5 +1,7 @@
 //! Bytes that nobody changed leave as they came.
 
+use proto::SignalKind;
+
 use super::support::{
     backend::Backend,
     eventually,
@@ -51,6 +53,53 @@ async fn the_same_bytes_arrive_over_http() {
     })
     .await;
     assert_eq!(requests[0].1, message);
+}
+
+#[tokio::test]
+async fn the_same_bytes_arrive_over_otlp_http_and_stand_in_a_file() {
+    let backend = Backend::start().await;
+    let second = pass_through(&backend);
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("all.json");
+    let pipeline = "{receivers: [otlp], exporters: [otlphttp, file]}";
+    let first = Start::config(format!(
+        r#"
+receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:0"}}}}}}}}
+exporters: {{otlphttp: {{endpoint: "http://{}"}}, file: {{path: "{}"}}}}
+service: {{pipelines: {{traces: {pipeline}, metrics: {pipeline}, logs: {pipeline}}}}}
+"#,
+        second.http(),
+        file.display(),
+    ))
+    .start();
+    let mut sender = Sender::connect(&first.grpc()).await;
+    let sent = [
+        (TRACES, SignalKind::Traces, spans::encoded("shop", "GET /", 0, 7)),
+        (METRICS, SignalKind::Metrics, gauge_request()),
+        (LOGS, SignalKind::Logs, log_request()),
+    ];
+    for (path, _, message) in &sent {
+        sender.export(path, message.clone()).await.expect("accepted");
+    }
+    let requests = eventually("all three signals arrive", || async {
+        let requests = backend.requests();
+        (requests.len() >= 3).then_some(requests)
+    })
+    .await;
+    let lines = eventually("all three stand in the file", || async {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        (text.lines().count() >= 3).then_some(text)
+    })
+    .await;
+    for (path, signal, message) in sent {
+        let received =
+            requests.iter().find(|(to, _)| to == path).unwrap_or_else(|| panic!("nothing came to {path}"));
+        assert_eq!(received.1, message, "{path}");
+        let same = |line: &&str| {
+            proto::json::decode(signal, line.as_bytes(), 1 << 20).is_ok_and(|bytes| bytes == message)
+        };
+        assert_eq!(lines.lines().filter(same).count(), 1, "{signal} in {lines}");
+    }
 }
 
 #[tokio::test]
