@@ -17,7 +17,7 @@ const SPANS: u64 = 500;
 const NAMES: [&str; 5] = ["GET /", "GET /cart", "POST /cart", "POST /checkout", "GET /health"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_spans_from_eight_senders_are_counted_exactly() {
+async fn s_24_a_million_spans_from_eight_senders_are_counted_exactly() {
     let phasor = Start::config(default_config("", "")).start();
     let mut senders = tokio::task::JoinSet::new();
     for number in 0..SENDERS {

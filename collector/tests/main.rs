@@ -17,6 +17,7 @@ mod quickstart;
 mod refused;
 mod restart;
 mod round_trip;
+mod span_metrics;
 mod stack;
 mod status;
 mod stop;

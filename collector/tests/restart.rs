@@ -11,7 +11,7 @@ use super::support::{
 };
 
 #[tokio::test]
-async fn counters_go_on_and_acknowledged_spans_arrive_after_sigkill() {
+async fn s_23_counters_go_on_and_acknowledged_spans_arrive_after_sigkill() {
     // A backend that is down keeps every acknowledged span in the journal until the collector has been killed.
     let reserved = Backend::start().await;
     let address = reserved.address.to_string();

@@ -63,6 +63,16 @@ pub trait Aggregator: Send + 'static {
     /// An aggregator at the end of its way (the Prometheus table) appends nothing.
     fn emit(&mut self, now: UnixNanos, out: &mut Vec<AnyBatch>);
 
+    /// What the last [`emit`](Self::emit) appended must reach the journal exactly once, under these numbers: its
+    /// points are not made again. The engine saves the state, pushes, and says so with [`pushed`](Self::pushed); until
+    /// then every `emit` appends the same. Nothing for points that the next emission carries again.
+    fn once(&self) -> Option<Once> {
+        None
+    }
+
+    /// The journal has what the last [`emit`](Self::emit) appended, or no pipeline ever takes it.
+    fn pushed(&mut self) {}
+
     /// The whole state, for a snapshot.
     fn save(&self, out: &mut Vec<u8>);
 
@@ -75,6 +85,15 @@ pub trait Aggregator: Send + 'static {
 
     /// Called once, when the replay has caught up with the end the journal had at start.
     fn caught_up(&mut self) {}
+}
+
+/// The number of the first batch of an emission; those behind it have the numbers behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Numbers of different epochs have nothing to do with each other.
+    pub epoch: u64,
+    /// Counts the batches of the epoch.
+    pub number: u64,
 }
 
 /// A saved state that cannot be read back.

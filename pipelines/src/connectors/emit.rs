@@ -104,6 +104,9 @@ const OVERFLOW: &str = "otel.metric.overflow";
 const TASK_ID: &str = "task.id";
 
 /// `AggregationTemporality`.
+pub(crate) const DELTA: i32 = 1;
+
+/// `AggregationTemporality`.
 pub(crate) const CUMULATIVE: i32 = 2;
 
 /// `DataPointFlags`: the series has ended.

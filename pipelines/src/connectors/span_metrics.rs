@@ -1,7 +1,7 @@
 //! `span_metrics`: how often spans happened and how long they took, by service, name, kind and status.
 //!
 //! - **In:** batches of spans.
-//! - **Out:** the cumulative sum `<namespace>.calls`, the histogram `<namespace>.duration` and, if asked for, the sum
+//! - **Out:** the sum `<namespace>.calls`, the histogram `<namespace>.duration` and, if asked for, the sum
 //!   `<namespace>.events`, of the series that changed, with exemplars that lead back to them; under an empty resource,
 //!   or with `add_resource_attributes` under that of their spans.
 //! - **Guaranteed:** every span is counted exactly once, and where `tracestate` says that it was sampled, as often as
@@ -12,6 +12,7 @@
 //! - **Not here:** sampling. Exemplars are left out where `tracestate` says that the trace was not kept.
 
 pub mod config;
+mod delta;
 mod dimensions;
 mod emit;
 mod resources;
@@ -36,10 +37,11 @@ use crate::{
         table::{Limits, Series, Table},
         wanted::{Found, NOTHING},
     },
-    consumer::{Aggregator, RestoreError},
+    consumer::{Aggregator, Once, RestoreError},
     time::UnixNanos,
 };
 pub use config::{Config, Dimension};
+use delta::{Delta, Emission};
 use dimensions::{Around, Scratch};
 use emit::{Point, emit};
 use resources::{Lookup, OVERFLOW, Resources};
@@ -53,6 +55,8 @@ pub struct SpanMetrics {
     table: Table<Cell>,
     /// Series given up since the last emission, whose end is still to be told.
     ended: Vec<Ended>,
+    /// With delta temporality: what is on its way.
+    delta: Delta,
     scratch: Scratch,
     stats: Arc<Stats>,
     /// How many groups have overflowed; see [`SpanMetrics::overflowed`].
@@ -99,6 +103,7 @@ impl SpanMetrics {
             resources: settings.no_resources(),
             table: Table::new(settings.limits),
             ended: Vec::new(),
+            delta: Delta::default(),
             scratch: Scratch::default(),
             stats: Arc::default(),
             overflows: 0,
@@ -212,7 +217,10 @@ impl SpanMetrics {
         let resource: Arc<[u8]> = resources.remove(given_up).into();
         for (number, stream) in settings.streams.iter().enumerate() {
             for series in table.remove_group(settings.group(given_up, number)) {
-                if table.is_over(&series, now) {
+                if settings.config.is_delta() {
+                    // All of it is in windows that went out.
+                    continue;
+                } else if table.is_over(&series, now) {
                     stats.expired.add(1);
                 } else {
                     let overflow = settings.group(OVERFLOW, number);
@@ -249,11 +257,17 @@ impl SpanMetrics {
         self.resources = self.settings.no_resources();
         self.table = Table::new(self.settings.limits);
         self.ended.clear();
+        self.delta = Delta::default();
+    }
+
+    fn point<'a>(&'a self, series: &'a Series<Cell>) -> Point<'a> {
+        let (resource, stream) = self.settings.parts_of(series.group);
+        Point { resource: self.resources.attributes(resource), stream, series, ended: false }
     }
 
     fn tell(&self) {
         self.stats.series.set(self.table.len() as u64);
-        self.stats.bytes.set((self.table.bytes() + self.resources.bytes()) as u64);
+        self.stats.bytes.set((self.table.bytes() + self.resources.bytes() + self.delta.bytes()) as u64);
     }
 }
 
@@ -281,6 +295,11 @@ impl Aggregator for SpanMetrics {
 
     fn emit(&mut self, now: UnixNanos, out: &mut Vec<AnyBatch>) {
         self.tick(now);
+        if self.settings.config.is_delta() {
+            self.close_window(now);
+            out.extend(self.delta.emission.iter().flat_map(Emission::batches));
+            return;
+        }
         let ended = std::mem::take(&mut self.ended);
         let changed = self.table.take_changed();
         self.resources.emitted();
@@ -290,13 +309,17 @@ impl Aggregator for SpanMetrics {
             series,
             ended: true,
         });
-        let living = changed.into_iter().map(|slot| {
-            let series = self.table.series(slot);
-            let (resource, stream) = self.settings.parts_of(series.group);
-            Point { resource: self.resources.attributes(resource), stream, series, ended: false }
-        });
+        let living = changed.into_iter().map(|slot| self.point(self.table.series(slot)));
         let points: Vec<_> = gone.chain(living).collect();
-        emit(&self.settings, &points, now, out);
+        out.extend(emit(&self.settings, &points, now).into_iter().map(AnyBatch::from));
+    }
+
+    fn once(&self) -> Option<Once> {
+        self.delta.emission.as_ref().map(|emission| emission.once)
+    }
+
+    fn pushed(&mut self) {
+        self.delta.emission = None;
     }
 
     fn save(&self, out: &mut Vec<u8>) {
@@ -318,11 +341,14 @@ impl Aggregator for SpanMetrics {
 
 impl Settings {
     fn new(config: Config) -> Self {
-        let memory = ByteSize(config.memory_max.0 - config.memory_max.0 / RESOURCES_SHARE);
+        let memory = config.memory_max.0 - config.memory_max.0 / RESOURCES_SHARE;
+        let memory = ByteSize(if config.is_delta() { memory / DELTA_SHARE } else { memory });
+        // A series of which windows are told ends where its last one ended.
+        let expiration = config.expiration().filter(|_| !config.is_delta());
         Self {
             streams: Stream::all(&config),
             unit_ns: config.unit().ns(),
-            limits: Limits::new(config.aggregation_cardinality_limit, memory, config.expiration()),
+            limits: Limits::new(config.aggregation_cardinality_limit, memory, expiration),
             fingerprint: config.fingerprint(),
             config,
         }
@@ -360,6 +386,9 @@ const EXEMPLAR_EVERY_NS: u64 = 10_000_000;
 
 /// One part in so many of the memory is for resources, the rest for series.
 const RESOURCES_SHARE: u64 = 8;
+
+/// With delta temporality one part in so many is for series: points take more room than what they were made of.
+const DELTA_SHARE: u64 = 3;
 
 #[cfg(test)]
 mod tests;

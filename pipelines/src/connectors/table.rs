@@ -175,24 +175,34 @@ impl<C: Cell> Table<C> {
         })
     }
 
+    /// Lets a series begin anew: nothing counted, from `start` on. When it was seen last stays.
+    pub(crate) fn renew(&mut self, slot: u32, start: UnixNanos, fresh: impl Fn() -> C) {
+        let series = self.series_mut(slot);
+        let before = series.bytes();
+        (series.cell, series.start) = (fresh(), start);
+        self.bytes = self.bytes - before + self.series(slot).bytes();
+    }
+
     /// Removes the series that have been idle for too long.
     pub(crate) fn expire(&mut self, now: UnixNanos) -> Vec<Series<C>> {
-        if self.limits.expiration_ns.is_none() {
-            return Vec::new();
+        match self.limits.expiration_ns {
+            Some(after) => self.remove_where(|series| now.0.saturating_sub(series.seen.0) > after),
+            None => Vec::new(),
         }
-        let mut expired = Vec::new();
+    }
+
+    /// Removes the series for which `is_over` is true.
+    pub(crate) fn remove_where(&mut self, is_over: impl Fn(&Series<C>) -> bool) -> Vec<Series<C>> {
+        let mut removed = Vec::new();
         for group in 0..self.groups.len() {
             let Group { members, overflow, reported } = std::mem::take(&mut self.groups[group]);
-            let (idle, members) = members.into_iter().partition(|slot| self.idle(*slot, now));
-            let (gone, overflow): (Option<_>, Option<_>) = match overflow {
-                Some(slot) if self.idle(slot, now) => (Some(slot), None),
-                kept => (None, kept),
-            };
+            let is_over = |slot: &u32| is_over(self.series(*slot));
+            let (over, members): (Vec<_>, Vec<_>) = members.into_iter().partition(is_over);
+            let (gone, overflow) = (overflow.filter(is_over), overflow.filter(|slot| !is_over(slot)));
             self.groups[group] = Group { members, overflow, reported };
-            let idle: Vec<u32> = idle;
-            expired.extend(idle.into_iter().chain(gone).filter_map(|slot| self.remove(slot)));
+            removed.extend(over.into_iter().chain(gone).filter_map(|slot| self.remove(slot)));
         }
-        expired
+        removed
     }
 
     /// Removes a group with all its series.
@@ -247,10 +257,7 @@ impl<C: Cell> Table<C> {
     #[inline]
     fn see(&mut self, slot: u32, now: UnixNanos, fresh: impl Fn() -> C) {
         if self.idle(slot, now) {
-            let series = self.series_mut(slot);
-            let before = series.bytes();
-            (series.cell, series.start) = (fresh(), now);
-            self.bytes = self.bytes - before + self.series(slot).bytes();
+            self.renew(slot, now, fresh);
         }
         let series = self.series_mut(slot);
         series.seen = now;

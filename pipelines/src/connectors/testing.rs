@@ -36,10 +36,11 @@ pub(crate) fn whole(aggregator: &dyn Aggregator, fresh: &mut dyn Aggregator, now
     emitted(fresh, now)
 }
 
-/// What the aggregator emits.
+/// What the aggregator emits, and it is told that it was pushed.
 pub(crate) fn emitted(aggregator: &mut dyn Aggregator, now: u64) -> String {
     let mut out = Vec::new();
     aggregator.emit(UnixNanos(now), &mut out);
+    aggregator.pushed();
     show(&out)
 }
 
@@ -62,12 +63,13 @@ pub(crate) fn survives_damage(aggregator: &mut dyn Aggregator, state: &[u8]) {
 fn points(resource: &str, metric: &str, data: Data<'_>, lines: &mut Vec<String>) {
     match data {
         Data::Sum(sum) => {
-            assert!(sum.monotonic() && sum.temporality() == 2, "sums are cumulative and grow");
+            assert!(sum.monotonic(), "sums grow");
             for point in sum.points() {
                 let (value, exemplars) = (number(point.value()), exemplars(point.exemplars()));
                 let end = if point.flags() & 1 == 1 { " ended" } else { "" };
-                let (labels, start) = (pairs(point.attributes()), point.start_ns());
-                lines.push(format!("{resource}{metric}{labels} {value} since {start}{end}{exemplars}"));
+                let labels = pairs(point.attributes());
+                let since = since(sum.temporality(), point.start_ns(), point.time_ns());
+                lines.push(format!("{resource}{metric}{labels} {value} {since}{end}{exemplars}"));
             }
         }
         Data::Gauge(gauge) => {
@@ -96,9 +98,10 @@ fn points(resource: &str, metric: &str, data: Data<'_>, lines: &mut Vec<String>)
                     assert_in_a_filled_bucket(&bounds, point.bucket_counts(), exemplar);
                 }
                 let sum = point.sum().unwrap_or_default();
-                let (count, start) = (point.count(), point.start_ns());
+                let count = point.count();
+                let since = since(histogram.temporality(), point.start_ns(), point.time_ns());
                 lines.push(format!(
-                    "{line} sum {sum} of {count} since {start}{end}{}",
+                    "{line} sum {sum} of {count} {since}{end}{}",
                     exemplars(point.exemplars())
                 ));
             }
@@ -108,19 +111,25 @@ fn points(resource: &str, metric: &str, data: Data<'_>, lines: &mut Vec<String>)
                 let end = if point.flags() & 1 == 1 { " ended" } else { "" };
                 let (labels, scale) = (pairs(point.attributes()), point.scale());
                 let counts: Vec<u64> = point.positive().bucket_counts().collect();
-                let (sum, count, start) = (point.sum().unwrap_or_default(), point.count(), point.start_ns());
+                let (sum, count) = (point.sum().unwrap_or_default(), point.count());
+                let since = since(histogram.temporality(), point.start_ns(), point.time_ns());
                 let ends = point.min().zip(point.max());
                 let ends = ends.map_or(String::new(), |(min, max)| format!(" from {min} to {max}"));
                 let offset = point.positive().offset();
                 let buckets = format!("zeros {}, scale {scale}, {offset}: {counts:?}", point.zero_count());
                 let exemplars = exemplars(point.exemplars());
                 lines.push(format!(
-                    "{resource}{metric}{labels} {buckets} sum {sum} of {count}{ends} since {start}{end}{exemplars}"
+                    "{resource}{metric}{labels} {buckets} sum {sum} of {count}{ends} {since}{end}{exemplars}"
                 ));
             }
         }
         _ => panic!("connectors emit sums, gauges and histograms"),
     }
+}
+
+/// Delta points tell when they end as well.
+fn since(temporality: i32, start: u64, time: u64) -> String {
+    if temporality == 1 { format!("from {start} to {time}") } else { format!("since {start}") }
 }
 
 fn assert_in_a_filled_bucket(bounds: &[f64], counts: impl Iterator<Item = u64>, exemplar: ExemplarView<'_>) {

@@ -1,10 +1,11 @@
 //! The task that drives one aggregator: replay, apply, emit, snapshot, drain.
 //!
 //! - **In:** the records of every pipeline that ends at the aggregator, each with its arrival time.
-//! - **Out:** cumulative points through the aggregator's outlet; snapshots beside the journal.
+//! - **Out:** points through the aggregator's outlet; snapshots beside the journal.
 //! - **Guaranteed:** each record of a durable pipeline is applied exactly once to the state that survives:
 //!   positions and state are saved together, and a cursor is committed only behind a saved snapshot. Nothing
-//!   is emitted before the replay has caught up.
+//!   is emitted before the replay has caught up. Points that are not made again are saved with their numbers before
+//!   they are pushed, so that the journal has them once, whenever the process dies.
 //! - **Not here:** what the aggregator computes.
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -19,14 +20,15 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    consumer::Aggregator,
+    connectors::state::stable_hash,
+    consumer::{Aggregator, Once},
     engine::{
         drain::Drain,
         edge::ConsumerEdge,
         inlet::{Arrival, Inlet},
         saved,
     },
-    journal::{Cursor, Position, Record},
+    journal::{Cursor, Position, ProducerId, Record, Sequence},
     pulse::BEAT,
     snapshot::{SnapshotError, Snapshots},
     status::Status,
@@ -273,14 +275,55 @@ impl Running {
     /// Lets time pass, and pushes what has changed. What is refused for now is pushed again until the drain's
     /// deadline: cumulative points are never skipped, only late.
     async fn emit(&mut self) {
+        // What an earlier emission has left comes first.
+        let has_left = self.fold.aggregator.once().is_some();
+        if !has_left || self.emit_next().await {
+            self.emit_next().await;
+        }
+    }
+
+    /// Whether everything was pushed, or refused for good.
+    async fn emit_next(&mut self) -> bool {
         let now = UnixNanos::now();
         self.fold.aggregator.tick(now);
-        let Some(outlet) = &self.fold.outlet else { return };
+        if self.fold.outlet.is_none() {
+            return true;
+        }
         let mut batches = Vec::new();
         self.fold.aggregator.emit(now, &mut batches);
-        for batch in batches {
-            push(outlet, batch, now, &self.fold.name, &self.fold.drain, &self.fold.inputs).await;
+        let once = self.fold.aggregator.once();
+        if once.is_some() && self.is_durable && !self.save_at_once().await {
+            return false;
         }
+        let Fold { outlet: Some(outlet), name, drain, inputs, aggregator, .. } = &mut self.fold else {
+            return true;
+        };
+        for (place, batch) in batches.into_iter().enumerate() {
+            let sequence = once.map(|once| numbered(name, once, place));
+            if !push(outlet, batch, now, sequence, name, drain, inputs).await && once.is_some() {
+                return false;
+            }
+        }
+        aggregator.pushed();
+        true
+    }
+
+    /// Saves the state as it is now; says whether it is on disk. Without snapshots any more there is nothing to wait
+    /// for.
+    async fn save_at_once(&mut self) -> bool {
+        if self.saving.is_some() {
+            let saving = finished(&mut self.saving).await;
+            self.settle(saving);
+        }
+        let turn = Arc::clone(&self.fold.turn).acquire_owned().await;
+        self.save(turn.expect("turns are never closed"));
+        if self.saving.is_none() {
+            return true;
+        }
+        let saving = finished(&mut self.saving).await;
+        let is_saved = saving.as_ref().is_some_and(|saving| saving.outcome.is_ok());
+        self.settle(saving);
+        is_saved
     }
 
     /// Starts a snapshot if the last one is old: who reads little must not keep segments that others have filled, nor
@@ -346,16 +389,7 @@ impl Running {
         if self.live {
             self.emit().await;
         }
-        if self.saving.is_some() {
-            let saving = finished(&mut self.saving).await;
-            self.settle(saving);
-        }
-        let turn = Arc::clone(&self.fold.turn).acquire_owned().await;
-        self.save(turn.expect("turns are never closed"));
-        if self.saving.is_some() {
-            let saving = finished(&mut self.saving).await;
-            self.settle(saving);
-        }
+        self.save_at_once().await;
     }
 
     /// Shows the bytes of the snapshot on its way: the memory budget's part `snapshots`.
@@ -366,12 +400,24 @@ impl Running {
     }
 }
 
-async fn push(outlet: &Inlet, batch: AnyBatch, now: UnixNanos, name: &str, drain: &Drain, inputs: &[Input]) {
+/// Whether the batch was taken, or refused for good: until the drain's deadline it is pushed again.
+async fn push(
+    outlet: &Inlet,
+    batch: AnyBatch,
+    now: UnixNanos,
+    sequence: Option<Sequence>,
+    name: &str,
+    drain: &Drain,
+    inputs: &[Input],
+) -> bool {
     let mut drain = drain.clone();
     loop {
-        let arrival = Arrival { batches: vec![batch.clone()], now, sequence: None };
+        let arrival = Arrival { batches: vec![batch.clone()], now, sequence };
         match outlet.push(arrival).await {
-            Ok(()) => return fares_well(inputs),
+            Ok(()) => {
+                fares_well(inputs);
+                return true;
+            }
             Err(refusal) => match refusal.retry_after() {
                 Some(after) => {
                     fares_badly(inputs, Status::RecoverableError, &refusal);
@@ -379,13 +425,13 @@ async fn push(outlet: &Inlet, batch: AnyBatch, now: UnixNanos, name: &str, drain
                     beat(inputs);
                     tokio::select! {
                         () = sleep(after) => {}
-                        () = drain.expired() => return,
+                        () = drain.expired() => return false,
                     }
                 }
                 None => {
                     fares_badly(inputs, Status::PermanentError, &refusal);
                     error!(connector = name, error = %refusal, items = batch.items(), "points were refused for good");
-                    return;
+                    return true;
                 }
             },
         }
@@ -402,6 +448,12 @@ fn fares_badly(inputs: &[Input], status: Status, error: &impl std::fmt::Display)
 
 fn beat(inputs: &[Input]) {
     inputs.iter().for_each(|input| input.edge.pulse.beat());
+}
+
+/// The number of one batch of an emission. Aggregators of different names never meet.
+fn numbered(name: &str, once: Once, place: usize) -> Sequence {
+    let producer = ProducerId(u128::from(stable_hash([name])) << 64 | u128::from(once.epoch));
+    Sequence { producer, number: once.number + place as u64 }
 }
 
 /// The next records of whichever input has some first. Cancel safe.
@@ -458,3 +510,6 @@ const SNAPSHOT_STATE_FACTOR: u64 = 4;
 const SNAPSHOT_AGE: Duration = Duration::from_secs(5);
 /// And what a large state may cost on average.
 const SNAPSHOT_BYTES_A_SECOND: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests;

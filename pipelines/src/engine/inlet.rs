@@ -85,7 +85,7 @@ impl Inlet {
         Self::new(journal, heads, false)
     }
 
-    /// For a connector: what it pushes can be derived again, so it goes through memory.
+    /// For a connector: what it pushes can be derived again unless it is numbered, so it goes through memory.
     pub fn for_connector(journal: Arc<Journal>, heads: impl IntoIterator<Item = Arc<Head>>) -> Self {
         Self::new(journal, heads, true)
     }
@@ -105,7 +105,9 @@ impl Inlet {
         if parts.is_empty() {
             return Ok(());
         }
-        let entry = Entry { parts, arrival: now, sequence, derivable: self.routes.derivable };
+        // What is numbered is not made again.
+        let derivable = self.routes.derivable && sequence.is_none();
+        let entry = Entry { parts, arrival: now, sequence, derivable };
         self.routes.journal.append(entry)?.await
     }
 

@@ -61,13 +61,16 @@ pub struct Config {
     /// own. Without it spans of all resources are added up by their dimensions, as the Collector documents it:
     /// Prometheus shows no more than those either.
     pub add_resource_attributes: bool,
-    /// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
+    /// `AGGREGATION_TEMPORALITY_CUMULATIVE` or `AGGREGATION_TEMPORALITY_DELTA`: each point counts from where the one
+    /// before it of the same series ended, and goes out once.
     pub aggregation_temporality: String,
-    /// Memory of all series; what goes beyond is counted in overflow series.
+    /// Memory of all series; what goes beyond is counted in overflow series. With delta temporality a third of it: the
+    /// rest is for points on their way.
     pub memory_max: ByteSize,
     /// Of no effect: dimensions are not cached here.
     pub dimensions_cache_size: Option<usize>,
-    /// Of no effect: it belongs to delta temporality.
+    /// With delta temporality: how many series without anything new are remembered, so that their next window begins
+    /// where the last one ended. 1000 by default.
     pub metric_timestamp_cache_size: Option<usize>,
 }
 
@@ -173,6 +176,15 @@ impl Config {
         parts.extend(self.resource_metrics_key_attributes.iter().map(|name| format!("resource {name}")));
         parts.extend(self.include_instrumentation_scope.iter().map(|name| format!("scope {name}")));
         stable_hash(parts.iter().map(String::as_str))
+    }
+
+    pub(crate) fn is_delta(&self) -> bool {
+        self.aggregation_temporality == DELTA
+    }
+
+    /// How many series without anything new are remembered with delta temporality.
+    pub(crate) fn windows_remembered(&self) -> usize {
+        self.metric_timestamp_cache_size.unwrap_or(WINDOWS_REMEMBERED)
     }
 
     /// The bounds of the explicit buckets, in the unit of the histogram; none if there are none.
@@ -296,6 +308,9 @@ const STANDARD_DIMENSIONS: [&str; 4] = [SERVICE_NAME, SPAN_NAME, SPAN_KIND, STAT
 
 const CUMULATIVE: &str = "AGGREGATION_TEMPORALITY_CUMULATIVE";
 const DELTA: &str = "AGGREGATION_TEMPORALITY_DELTA";
+
+/// As many as the Collector remembers.
+const WINDOWS_REMEMBERED: usize = 1_000;
 
 /// The Collector's, in milliseconds.
 const DEFAULT_BOUNDS_MS: [u64; 16] =

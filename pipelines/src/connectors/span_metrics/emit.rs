@@ -1,7 +1,7 @@
 //! Series of spans as OTLP metrics.
 
 use proto::{
-    AnyBatch, Batch, Metrics,
+    Batch, Metrics,
     encode::{self, AttributesWriter, ExponentialBuckets, ItemsWriter},
     view::Number,
 };
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connectors::{
-        emit::{CUMULATIVE, EXEMPLAR_BYTES, NO_RECORDED_VALUE, attributes, batches, exemplar, pairs},
+        emit::{CUMULATIVE, DELTA, EXEMPLAR_BYTES, NO_RECORDED_VALUE, attributes, batches, exemplar, pairs},
         exemplars::{Exemplar, Exemplars},
         key::Parts,
         table::Series,
@@ -30,11 +30,9 @@ pub(super) struct Point<'a> {
     pub(super) ended: bool,
 }
 
-/// Appends the points as batches; points of one resource stand together.
-pub(super) fn emit(settings: &Settings, points: &[Point<'_>], now: UnixNanos, out: &mut Vec<AnyBatch>) {
-    for points in batches(points, |point| settings.size_of(point)) {
-        out.push(settings.batch(points, now).into());
-    }
+/// The points as batches; points of one resource stand together.
+pub(super) fn emit(settings: &Settings, points: &[Point<'_>], now: UnixNanos) -> Vec<Batch<Metrics>> {
+    batches(points, |point| settings.size_of(point)).map(|points| settings.batch(points, now)).collect()
 }
 
 impl Settings {
@@ -88,7 +86,7 @@ impl Settings {
         now: UnixNanos,
     ) {
         metrics.metric(&self.name(name), description, "", |metric| {
-            metric.sum(CUMULATIVE, true, |out| {
+            metric.sum(self.temporality(), true, |out| {
                 for point @ Point { series, ended, .. } in points {
                     let value = if *ended { Number::None } else { Number::Int(series.cell.count() as i64) };
                     out.point(series.start.0, time(series, now), value, |out| {
@@ -114,7 +112,7 @@ impl Settings {
         now: UnixNanos,
     ) {
         metrics.metric(&self.name("duration"), DURATION, self.config.unit().as_str(), |metric| {
-            metric.histogram(CUMULATIVE, |out| {
+            metric.histogram(self.temporality(), |out| {
                 for point @ Point { series, ended, .. } in points {
                     let distribution = &series.cell.distribution;
                     let (bounds, counts) =
@@ -144,7 +142,7 @@ impl Settings {
     ) {
         let none = ExponentialBuckets { offset: 0, counts: &[] };
         metrics.metric(&self.name(name), DURATION, self.config.unit().as_str(), |metric| {
-            metric.exponential_histogram(CUMULATIVE, |out| {
+            metric.exponential_histogram(self.temporality(), |out| {
                 for point @ Point { series, ended, .. } in points {
                     let (start, time) = (series.start.0, time(series, now));
                     let Some(counted) = series.cell.exponential.as_ref().filter(|_| !ended) else {
@@ -172,6 +170,10 @@ impl Settings {
             out.str(COLLECTOR_INSTANCE_ID, id);
         }
         attributes(out, point.stream.dimensions.names(), &point.series.key, point.series.overflow);
+    }
+
+    fn temporality(&self) -> i32 {
+        if self.config.is_delta() { DELTA } else { CUMULATIVE }
     }
 
     fn name(&self, what: &str) -> String {

@@ -1,13 +1,13 @@
 //! The saved form of everything that was counted.
 //!
 //! ```text
-//! version | resources: number | per resource: attributes, seen
+//! version | with delta temporality what is on its way: see `delta` | resources: number | per resource: attributes, seen
 //! per series: place of its resource (0: the overflow resource), stream, whether overflow, key, start, seen, cell
 //! ```
 
 use std::collections::HashMap;
 
-use super::{SpanMetrics, resources::OVERFLOW};
+use super::{SpanMetrics, delta::Delta, resources::OVERFLOW};
 use crate::{
     connectors::{
         key,
@@ -24,6 +24,9 @@ impl SpanMetrics {
     pub(super) fn save_all(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
         out.byte(STATE_VERSION);
+        if self.settings.config.is_delta() {
+            self.delta.save(&mut out);
+        }
         out.number(self.resources.len() as u64);
         // Saved resources are numbered without gaps; 0 stays the overflow resource.
         let mut places = HashMap::from([(OVERFLOW, 0)]);
@@ -48,6 +51,9 @@ impl SpanMetrics {
         let mut from = Reader(state);
         if from.byte()? != STATE_VERSION {
             return Err(RestoreError("it has another version"));
+        }
+        if self.settings.config.is_delta() {
+            self.delta = Delta::restore(&mut from)?;
         }
         let mut resources = vec![OVERFLOW];
         for _ in 0..from.index()? {
@@ -81,5 +87,5 @@ impl SpanMetrics {
     }
 }
 
-/// 2: streams, exponential histograms.
-const STATE_VERSION: u8 = 2;
+/// 3: points on their way. 2: streams, exponential histograms.
+const STATE_VERSION: u8 = 3;

@@ -5,6 +5,7 @@ use proto::encode;
 use super::*;
 use crate::connectors::testing::{emitted, show, survives_damage, whole};
 
+mod delta;
 mod options;
 
 /// A span as the tests write it.

@@ -109,7 +109,7 @@ fn a_temporality_that_is_unknown() {
     check(
         &with("connectors", "  spanmetrics: {aggregation_temporality: AGGREGATION_TEMPORALITY_SIDEWAYS}\n"),
         expect![[r#"
-            error: `AGGREGATION_TEMPORALITY_SIDEWAYS` is no temporality, use AGGREGATION_TEMPORALITY_CUMULATIVE
+            error: `AGGREGATION_TEMPORALITY_SIDEWAYS` is no temporality, use AGGREGATION_TEMPORALITY_CUMULATIVE or AGGREGATION_TEMPORALITY_DELTA
                --> phasor.yaml:13:42
                 |
              13 |   spanmetrics: {aggregation_temporality: AGGREGATION_TEMPORALITY_SIDEWAYS}

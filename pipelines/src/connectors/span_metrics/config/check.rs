@@ -47,7 +47,7 @@ impl Config {
             ("dimensions_cache_size", self.dimensions_cache_size.is_some(), "dimensions are not cached here"),
             (
                 "metric_timestamp_cache_size",
-                self.metric_timestamp_cache_size.is_some(),
+                self.metric_timestamp_cache_size.is_some() && !self.is_delta(),
                 "it belongs to AGGREGATION_TEMPORALITY_DELTA",
             ),
             (
@@ -182,13 +182,14 @@ impl Config {
         let temporality = self.aggregation_temporality.as_str();
         match temporality {
             CUMULATIVE => {}
-            DELTA => errors.push(ConfigError::new(
-                "aggregation_temporality",
-                format!("delta is not supported yet, use {CUMULATIVE}"),
-            )),
+            DELTA if self.metric_timestamp_cache_size == Some(0) => {
+                let message = "must be at least 1, so that windows of a series can follow each other";
+                errors.push(ConfigError::new("metric_timestamp_cache_size", message));
+            }
+            DELTA => {}
             _ => errors.push(ConfigError::new(
                 "aggregation_temporality",
-                format!("`{temporality}` is no temporality, use {CUMULATIVE}"),
+                format!("`{temporality}` is no temporality, use {CUMULATIVE} or {DELTA}"),
             )),
         }
     }

@@ -57,7 +57,6 @@ fn what_cannot_be_is_refused_with_what_to_write_instead() {
         expect![[r#"
             histogram.exponential.max_size: must be between 2 and 16384, or 0 for the default
             histogram.explicit.buckets[1]: 1s is not longer than the bound before it, 2s
-            aggregation_temporality: delta is not supported yet, use AGGREGATION_TEMPORALITY_CUMULATIVE
             events.dimensions: is empty; name what tells events apart, for example exception.type
             collector_instance_id: is empty; leave it out, or write what tells this collector from others
             metrics_flush_interval: must be longer than 0, for example 15s
