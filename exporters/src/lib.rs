@@ -1,7 +1,7 @@
 //! How data leaves the process.
 //!
 //! Read in this order: this file (the list), [`delivery`] (the loop of all that push), [`otlp_grpc`], [`otlp_http`],
-//! [`file`], [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
+//! [`mod@file`], [`debug`], and [`prometheus`], the one that is asked instead of pushing. [`seats`] keeps its listener, and those of
 //! the process, within bounds; [`auth`] says who we are to others, and who they are to us, with [`secret`] texts and
 //! files that are [`watched`].
 //!

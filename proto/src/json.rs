@@ -1,10 +1,10 @@
 //! OTLP/JSON: the same requests as text. Both ways follow the table of [`crate::schema`]; no tree of
 //! the document is built.
 //!
-//! - **In:** for [`decode`] text from anybody; for [`encode`] a request, as a rule one that passed the
+//! - **In:** for [`decode()`] text from anybody; for [`encode()`] a request, as a rule one that passed the
 //!   gate. Other bytes give some valid JSON.
-//! - **Out:** for [`decode`] a request that the gate does not call malformed; ids of a wrong length
-//!   are left for it to reject, item by item. For [`encode`] one line of JSON.
+//! - **Out:** for [`decode()`] a request that the gate does not call malformed; ids of a wrong length
+//!   are left for it to reject, item by item. For [`encode()`] one line of JSON.
 //! - **Guaranteed:** `decode(encode(x))` means what `x` means, unknown fields and the payloads of NaN
 //!   apart. Memory is bounded by the caller's limit, the stack by the depths the gate allows.
 //!
