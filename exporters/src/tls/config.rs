@@ -115,23 +115,34 @@ impl Tls {
 
     /// The versions that are spoken.
     pub(super) fn versions(&self) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
-        let wrong = |key: &str, text: &str| {
-            ConfigError::new(key, format!("`{text}` is no version that is spoken; write 1.2 or 1.3"))
-        };
-        let first = match self.min_version.as_deref() {
-            None | Some("" | "1.0" | "1.1" | "1.2") => 2,
-            Some("1.3") => 3,
-            Some(other) => return Err(wrong("min_version", other)),
-        };
-        let last = match self.max_version.as_deref() {
-            None | Some("" | "1.3") => 3,
-            Some("1.2") => 2,
-            Some(other) => return Err(wrong("max_version", other)),
-        };
-        if first > last {
-            return Err(ConfigError::new("max_version", "must not be less than min_version"));
-        }
-        let all = [(2, &TLS12), (3, &TLS13)].into_iter();
-        Ok(all.filter(|(minor, _)| (first..=last).contains(minor)).map(|(_, version)| version).collect())
+        versions(self.min_version.as_deref(), self.max_version.as_deref())
     }
+}
+
+/// The versions of TLS between `min_version` and `max_version`, of those that are spoken (1.2 and 1.3).
+///
+/// # Errors
+/// A text is no such version, or nothing lies between them; with the key it stands under.
+pub fn versions(
+    min: Option<&str>,
+    max: Option<&str>,
+) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
+    let wrong = |key: &str, text: &str| {
+        ConfigError::new(key, format!("`{text}` is no version that is spoken; write 1.2 or 1.3"))
+    };
+    let first = match min {
+        None | Some("" | "1.0" | "1.1" | "1.2") => 2,
+        Some("1.3") => 3,
+        Some(other) => return Err(wrong("min_version", other)),
+    };
+    let last = match max {
+        None | Some("" | "1.3") => 3,
+        Some("1.2") => 2,
+        Some(other) => return Err(wrong("max_version", other)),
+    };
+    if first > last {
+        return Err(ConfigError::new("max_version", "must not be less than min_version"));
+    }
+    let all = [(2, &TLS12), (3, &TLS13)].into_iter();
+    Ok(all.filter(|(minor, _)| (first..=last).contains(minor)).map(|(_, version)| version).collect())
 }

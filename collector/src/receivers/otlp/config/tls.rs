@@ -2,14 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use exporters::{auth::Reference, secret::Secret};
+use exporters::{auth::Reference, secret::Secret, tls::config::versions};
 use pipelines::config::{ConfigError, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio_rustls::rustls::{
-    SupportedProtocolVersion,
-    version::{TLS12, TLS13},
-};
+use tokio_rustls::rustls::SupportedProtocolVersion;
 
 use super::Unread;
 
@@ -126,24 +123,7 @@ impl Tls {
     pub(in crate::receivers::otlp) fn versions(
         &self,
     ) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
-        let wrong = |key: &str, text: &str| {
-            ConfigError::new(key, format!("`{text}` is no version that is spoken; write 1.2 or 1.3"))
-        };
-        let first = match self.min_version.as_deref() {
-            None | Some("" | "1.0" | "1.1" | "1.2") => 2,
-            Some("1.3") => 3,
-            Some(other) => return Err(wrong("min_version", other)),
-        };
-        let last = match self.max_version.as_deref() {
-            None | Some("" | "1.3") => 3,
-            Some("1.2") => 2,
-            Some(other) => return Err(wrong("max_version", other)),
-        };
-        if first > last {
-            return Err(ConfigError::new("max_version", "must not be less than min_version"));
-        }
-        let all = [(2, &TLS12), (3, &TLS13)].into_iter();
-        Ok(all.filter(|(minor, _)| (first..=last).contains(minor)).map(|(_, version)| version).collect())
+        versions(self.min_version.as_deref(), self.max_version.as_deref())
     }
 
     /// Whether a suite of this registered name is spoken.
