@@ -36,6 +36,9 @@ pub struct Cli {
     /// One value over all configurations, under keys joined by dots: `--set exporters.debug.verbosity=detailed`.
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Of the OpenTelemetry Collector, and without effect: there are no feature gates.
+    #[arg(long, global = true, value_name = "GATES", allow_hyphen_values = true)]
+    feature_gates: Vec<String>,
     /// Where the journal, the phase store and the first key are kept. Default: $XDG_STATE_HOME/phasor, else
     /// ~/.local/state/phasor; /var/lib/phasor for root.
     #[arg(long, global = true, value_name = "DIR", env = "PHASOR_DATA_DIR")]
@@ -167,6 +170,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: &Handlers) -> Exi
         }
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    if !cli.feature_gates.is_empty() {
+        let _ = writeln!(err, "warning: --feature-gates has no effect: there are no feature gates");
+    }
     let result = match cli.command.as_ref().unwrap_or(&Command::Run) {
         Command::Validate(args) => validate::validate(&cli.sources(), args.format, &mut out, &mut err),
         Command::PrintConfig => print_config::print_config(&cli.sources(), &mut out, &mut err),

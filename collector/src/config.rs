@@ -16,6 +16,7 @@ mod catalogs;
 pub mod diagnostic;
 mod env;
 pub mod extensions;
+mod foreign;
 pub mod names;
 mod path;
 mod print;

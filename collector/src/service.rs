@@ -68,12 +68,7 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
         }
     };
     for warning in &loaded.warnings.0 {
-        match &warning.place {
-            Some(place) => {
-                warn!(file = place.file, line = place.line, column = place.column, "{}", warning.message)
-            }
-            None => warn!("{}", warning.message),
-        }
+        warn!("{}", warning.summary());
     }
     let code = match start_and_wait(&loaded.config, data_dir).await {
         Ok(code) => code,

@@ -22,3 +22,4 @@ mod stack;
 mod status;
 mod stop;
 mod tidy;
+mod warnings;

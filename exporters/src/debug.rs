@@ -10,7 +10,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use pipelines::{
     component::ComponentId,
-    config::ConfigError,
+    config::{ConfigError, IgnoredAny},
     consumer::{Exporter, Feed},
     journal::Record,
 };
@@ -28,7 +28,7 @@ mod text;
 use output::{Output, STDOUT};
 
 /// What the user writes under `debug:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How much is written.
@@ -41,6 +41,9 @@ pub struct Config {
     pub use_internal_logger: bool,
     /// Where lines go: `stdout`, `stderr` or files, which are added to.
     pub output_paths: Vec<String>,
+    /// Without effect: its place in the journal is its queue.
+    #[serde(skip_serializing)]
+    pub sending_queue: Option<IgnoredAny>,
 }
 
 /// How much is written.
@@ -115,6 +118,7 @@ impl Default for Config {
             sampling_thereafter: 1,
             use_internal_logger: true,
             output_paths: vec![STDOUT.to_owned()],
+            sending_queue: None,
         }
     }
 }

@@ -121,6 +121,14 @@ impl Config {
         }
     }
 
+    /// Whether it has nowhere to send this signal to, with the path below the exporter.
+    pub fn check_signal(&self, signal: SignalKind) -> Option<ConfigError> {
+        match self {
+            Self::OtlpHttp(config) => config.check_signal(signal),
+            Self::OtlpGrpc(_) | Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => None,
+        }
+    }
+
     /// Whether it wants its pipelines durable.
     pub fn wants_durable(&self) -> bool {
         match self {

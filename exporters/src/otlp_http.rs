@@ -79,9 +79,8 @@ impl Config {
     /// complained.
     pub fn build(&self, settings: &Settings<'_>) -> Result<OtlpHttp, ConfigError> {
         let client = Client::new(self, Credentials::find(self.auth.as_ref(), settings.authenticators)?)?;
-        if client.url(settings.signal).is_none() {
-            let key = format!("{}_endpoint", settings.signal.as_str());
-            return Err(ConfigError::new(key, "is missing, and there is no endpoint to go by"));
+        if let Some(error) = self.check_signal(settings.signal) {
+            return Err(error);
         }
         let delivery = self.sending_queue.settings(&self.retry_on_failure, settings.seed, settings.hints);
         Ok(OtlpHttp { client, delivery })

@@ -26,6 +26,12 @@ pub struct ByteSize(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+/// The value of `middlewares:`, which may be there with nothing in it: there are no extensions that it could name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Middlewares {
+    is_empty: bool,
+}
+
 /// The value of a key that is accepted and has no effect: serde's type of this name, with a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -193,7 +199,7 @@ impl Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SpanVisitor)
+        deserializer.deserialize_newtype_struct(SPAN, SpanVisitor)
     }
 }
 
@@ -238,6 +244,39 @@ impl fmt::Display for Span {
     }
 }
 
+// === impl Middlewares ===
+
+impl Middlewares {
+    /// The fault of a list that names something.
+    pub fn check(this: Option<Self>) -> Option<ConfigError> {
+        let names_some = this.is_some_and(|list| !list.is_empty);
+        names_some.then(|| {
+            ConfigError::new("middlewares", "names what is not supported here; leave the list empty")
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Middlewares {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<de::IgnoredAny>::deserialize(deserializer)?;
+        Ok(Self { is_empty: names.is_empty() })
+    }
+}
+
+impl JsonSchema for Middlewares {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Middlewares".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "maxItems": 0})
+    }
+}
+
 // === impl IgnoredAny ===
 
 impl JsonSchema for IgnoredAny {
@@ -278,11 +317,15 @@ impl de::Visitor<'_> for ByteSizeVisitor {
 
 struct SpanVisitor;
 
-impl de::Visitor<'_> for SpanVisitor {
+impl<'de> de::Visitor<'de> for SpanVisitor {
     type Value = Span;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a duration such as 300ms, 1.5s, 10m or 1h30m")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Span, D::Error> {
+        deserializer.deserialize_any(self)
     }
 
     fn visit_u64<E: de::Error>(self, nanos: u64) -> Result<Span, E> {
@@ -299,6 +342,10 @@ impl de::Visitor<'_> for SpanVisitor {
         Span::parse(text).map_err(E::custom)
     }
 }
+
+/// The name under which a [`Span`] asks a deserializer for its value, so that a reader of files can tell where one is
+/// wanted: a number without a unit is hardly ever meant there.
+pub const SPAN: &str = "Span";
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,15 @@ fn parse(args: &[&str]) -> Cli {
 }
 
 #[test]
+fn feature_gates_are_taken_and_say_nothing() {
+    for args in
+        [["--feature-gates", "-a.b,+c", "validate"], ["validate", "--feature-gates=-a.b,+c", "--format=text"]]
+    {
+        assert_eq!(parse(&args).feature_gates, ["-a.b,+c"]);
+    }
+}
+
+#[test]
 fn a_valid_configuration_is_said_to_be_one_with_its_pipelines() {
     check(
         &["validate"],

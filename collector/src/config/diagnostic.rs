@@ -76,12 +76,13 @@ impl Diagnostic {
         }
     }
 
-    /// On one line, for logs: `collector.yaml:4:7: exporters.debug: this exporter is not used`.
+    /// On one line, for logs: `collector.yaml:4:7: exporters.debug: this exporter is not used; name it in a pipeline`.
     pub fn summary(&self) -> String {
         let place = self.place.as_ref();
         let place = place.map_or(String::new(), |at| format!("{}:{}:{}: ", at.file, at.line, at.column));
         let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
-        format!("{place}{path}{}", self.message)
+        let help = self.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
+        format!("{place}{path}{}{help}", self.message)
     }
 
     /// The same with a way to put it right.
@@ -172,10 +173,6 @@ impl fmt::Display for Diagnostics {
             writeln!(f, "{diagnostic}\n")?;
         }
         let count = |severity| self.0.iter().filter(|one| one.severity == severity).count();
-        let counted = |n: usize, what: &str| match n {
-            1 => format!("1 {what}"),
-            n => format!("{n} {what}s"),
-        };
         let errors = counted(count(Severity::Error), "error");
         match count(Severity::Warning) {
             0 => write!(f, "{errors} in the configuration"),
@@ -185,6 +182,14 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// `1 error`, `2 errors`.
+pub(crate) fn counted(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
 
 /// The longest excerpt shown.
 const EXCERPT_CHARS_MAX: usize = 120;

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use exporters::auth::{self, Authenticator, Authenticators, Reference, Side};
 use pipelines::{
     component::ComponentId,
-    config::{ConfigError, IgnoredAny},
+    config::{ConfigError, IgnoredAny, Middlewares},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -81,6 +81,17 @@ pub struct HealthCheck {
     /// Without effect.
     #[serde(skip_serializing)]
     pub idle_timeout: Option<IgnoredAny>,
+    /// Without effect.
+    #[serde(skip_serializing)]
+    pub keep_alives_enabled: Option<IgnoredAny>,
+    /// `tcp` (the default), `tcp4` or `tcp6`.
+    pub transport: String,
+    /// Without effect: it is for who opens connections.
+    #[serde(skip_serializing)]
+    pub dialer: Option<IgnoredAny>,
+    /// Nothing may be in it.
+    #[serde(skip_serializing)]
+    pub middlewares: Option<Middlewares>,
 }
 
 /// `response_body:`
@@ -238,6 +249,11 @@ impl HealthCheck {
                 ));
             }
         }
+        if !["tcp", "tcp4", "tcp6"].contains(&self.transport.as_str()) {
+            let message = format!("`{}` is not supported; write tcp, tcp4 or tcp6", self.transport);
+            errors.push(ConfigError::new("transport", message));
+        }
+        errors.extend(Middlewares::check(self.middlewares));
         if !self.path.starts_with('/') {
             errors.push(ConfigError::new("path", "must begin with `/`"));
         }
@@ -267,6 +283,10 @@ impl Default for HealthCheck {
             read_header_timeout: None,
             write_timeout: None,
             idle_timeout: None,
+            keep_alives_enabled: None,
+            transport: "tcp".to_owned(),
+            dialer: None,
+            middlewares: None,
         }
     }
 }

@@ -8,6 +8,8 @@ use pipelines::{
 };
 use proto::SignalKind;
 
+use super::foreign;
+
 /// What a component does in a pipeline, or beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -56,6 +58,8 @@ pub struct Component {
 pub(crate) enum Unknown {
     /// Not in this version.
     Planned(&'static str),
+    /// A component of the Collector that is not here, and what to write instead.
+    Foreign { instead: Option<&'static str> },
     /// Not at all. The nearest name of the class, and the class if another one has it.
     Nowhere { nearest: Option<String>, other_class: Option<Class> },
 }
@@ -100,6 +104,9 @@ impl Class {
         match mine().find(named) {
             Some(Component { stability: Stability::Planned, name, .. }) => Err(Unknown::Planned(name)),
             Some(component) => Ok(component),
+            None if let Some(foreign) = foreign::find(self, kind) => {
+                Err(Unknown::Foreign { instead: foreign.instead })
+            }
             None => {
                 let names = mine()
                     .filter(|component| component.stability != Stability::Planned)

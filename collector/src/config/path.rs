@@ -79,6 +79,11 @@ impl<'t> Found<'t> {
         Diagnostic { path: self.path.clone(), ..self.place().error(message) }
     }
 
+    /// A warning here.
+    pub(crate) fn warning(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { path: self.path.clone(), ..self.place().warning(message) }
+    }
+
     /// An error about the key.
     pub(crate) fn key_error(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic { path: self.path.clone(), ..self.key_at.error(message) }
@@ -110,6 +115,7 @@ fn step<'t, 'p>(node: &'t Node, written: &str, rest: &'p str) -> Option<(&'t Nod
     Some((&entry.node, entry.key_at.clone(), join(written, &entry.key), &rest[length..]))
 }
 
-fn starts_with_key(path: &str, key: &str) -> bool {
+/// Whether a path leads to `key`, or to what is below it.
+pub(crate) fn starts_with_key(path: &str, key: &str) -> bool {
     path.strip_prefix(key).is_some_and(|left| left.is_empty() || left.starts_with(['.', '[']))
 }

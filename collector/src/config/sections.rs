@@ -14,7 +14,7 @@ use super::{
     diagnostic::{Diagnostic, Severity},
     extensions,
     names::{Class, Unknown, nearest},
-    path::{Found, join},
+    path::{Found, join, starts_with_key},
     service::modes,
     tree::{Node, Value},
     typed::{self, Fault, NodeDeserializer},
@@ -38,11 +38,13 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
     let graph = assembly.graph(pipelines);
     assembly.check_storages(&enabled);
     assembly.check_authenticators(&extensions, &enabled);
+    assembly.check_signals(graph.as_ref(), &exporters);
     if assembly.found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return None;
     }
     let (graph, telemetry) = (graph?, telemetry?);
     assembly.warn_unused(&graph, &enabled);
+    assembly.say_where_own_metrics_are(&telemetry, &graph, &exporters);
     let modes = modes(&graph, &exporters, &enabled);
     let service = Service { extensions: enabled, graph, modes, telemetry };
     Some(Config { receivers, processors, connectors, exporters, extensions, service })
@@ -202,7 +204,8 @@ impl<'t> Assembly<'t, '_> {
         self.report(Severity::Warning, path, config.warnings());
         // Who knows the component knows better why a key has no effect.
         let said: Vec<_> = self.found[before..].iter().map(|one| one.path.clone()).collect();
-        self.found.extend(read.into_iter().filter(|one| !said.contains(&one.path)));
+        let is_said = |one: &Diagnostic| said.iter().any(|path| starts_with_key(&one.path, path));
+        self.found.extend(read.into_iter().filter(|one| !is_said(one)));
         is_fine.then_some(config)
     }
 }
@@ -231,6 +234,10 @@ impl Unknown {
             Self::Planned(name) => (
                 format!("the {noun} `{name}` is not in this version"),
                 Some("`phasor components` lists what is".to_owned()),
+            ),
+            Self::Foreign { instead } => (
+                format!("the {noun} `{kind}` is a component of the Collector that Phasor does not have"),
+                Some(instead.unwrap_or("`phasor components` lists what there is").to_owned()),
             ),
             Self::Nowhere { nearest: _, other_class: Some(other) } => (
                 format!("`{kind}` is no {noun} but one of the {}", other.section()),

@@ -21,7 +21,7 @@ use super::{
     names::{Class, Component, Unknown, nearest},
     path::{Found, join},
     sections::{Assembly, with_subject},
-    telemetry::Telemetry,
+    telemetry::{Detail, Telemetry},
     tree::{Node, Value},
     typed,
 };
@@ -229,6 +229,54 @@ impl Assembly<'_, '_> {
                     _ => "name it in a pipeline under `service.pipelines`",
                 }));
             }
+        }
+    }
+
+    /// An exporter may have no destination for the signal of a pipeline that names it.
+    pub(crate) fn check_signals(
+        &mut self,
+        graph: Option<&Graph>,
+        exporters: &BTreeMap<ComponentId, exporters::Config>,
+    ) {
+        let pipelines = graph.map(Graph::pipelines).unwrap_or_default();
+        let mut errors = Vec::new();
+        for (pipeline, id) in pipelines.iter().flat_map(|one| one.exporters.iter().map(move |id| (one, id))) {
+            let Some(error) =
+                exporters.get(id).and_then(|exporter| exporter.check_signal(pipeline.id.signal))
+            else {
+                continue;
+            };
+            let path = join(Class::Exporter.section(), &id.to_string());
+            let message = format!("{}, and the pipeline `{}` needs it", error.message, pipeline.id);
+            errors.push(ConfigError { message, ..error.under(&path) });
+        }
+        self.report(Severity::Error, "", errors);
+    }
+
+    /// Keys of the Collector that say where own metrics go have no effect; the warning says where they are.
+    pub(crate) fn say_where_own_metrics_are(
+        &mut self,
+        telemetry: &Telemetry,
+        graph: &Graph,
+        exporters: &BTreeMap<ComponentId, exporters::Config>,
+    ) {
+        let pages = graph.exporters().into_iter().filter_map(|id| match exporters.get(id)? {
+            exporters::Config::Prometheus(config) => {
+                Some(format!("the exporter `{id}` (http://{}/metrics)", config.endpoint))
+            }
+            _ => None,
+        });
+        let pages: Vec<_> = pages.collect();
+        let place = match pages.is_empty() {
+            _ if telemetry.metrics.level == Detail::None => "own metrics are off by `level: none`".to_owned(),
+            true => {
+                "own metrics are on the page of a `prometheus` exporter, which no pipeline has".to_owned()
+            }
+            false => format!("own metrics are on the page of {}", pages.join(" and of ")),
+        };
+        let keys = ["address", "readers"].map(|key| format!("service.telemetry.metrics.{key}"));
+        for warning in self.found.iter_mut().filter(|one| keys.contains(&one.path)) {
+            warning.message = format!("this key has no effect here: {place}");
         }
     }
 

@@ -10,6 +10,7 @@
 //!   where a scalar is wanted.
 //! - A text field takes a number or a boolean as it was written; a number field takes no text.
 //! - A field of the type `IgnoredAny` is a key that is accepted and has no effect here: a warning.
+//! - A duration that is a number without a unit counts nanoseconds: a warning, since seconds are meant as a rule.
 
 mod fault;
 mod node;
@@ -35,6 +36,8 @@ pub(crate) struct NodeDeserializer<'t> {
 struct Reading {
     left_out: HashSet<NodeId>,
     without_effect: RefCell<Vec<NodeId>>,
+    /// Durations that are bare numbers.
+    without_unit: RefCell<Vec<(NodeId, u64)>>,
 }
 
 /// Reads `node`, a part of `root`, with `deserialize`. Faults and warnings are added to `found`. Nothing comes
@@ -60,6 +63,7 @@ pub(crate) fn read_what_is_right<T>(
     let mut reading = Reading::default();
     for _ in 0..READINGS_MAX {
         reading.without_effect.borrow_mut().clear();
+        reading.without_unit.borrow_mut().clear();
         let fault = match deserialize(NodeDeserializer { node, reading: &reading }) {
             Ok(value) => {
                 found.extend(reading.warnings(root));
@@ -84,7 +88,14 @@ impl Reading {
     fn warnings(&self, root: &Node) -> Vec<Diagnostic> {
         let ids = self.without_effect.borrow();
         let keys = ids.iter().filter_map(|id| Found::by_id(root, *id));
-        keys.map(|key| key.key_warning("this key is accepted and has no effect here")).collect()
+        let keys = keys.map(|key| key.key_warning("this key is accepted and has no effect here"));
+        let ids = self.without_unit.borrow();
+        let bare = ids.iter().filter_map(|(id, number)| {
+            let warning = format!("a duration without a unit counts nanoseconds: this is {number}ns");
+            let help = format!("write `{number}s` if seconds are meant");
+            Some(Found::by_id(root, *id)?.warning(warning).with_help(help))
+        });
+        keys.chain(bare).collect()
     }
 }
 

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use pipelines::{
-    config::{ByteSize, ConfigError, Span},
+    config::{ByteSize, ConfigError, IgnoredAny, Span},
     journal,
     processors::Hints,
 };
@@ -84,6 +84,9 @@ pub struct Batch {
     pub max_size: ByteSize,
     /// What both sizes count.
     pub sizer: Sizer,
+    /// Without effect: what clients say about themselves is not kept.
+    #[serde(skip_serializing)]
+    pub partition: Option<IgnoredAny>,
 }
 
 /// A unit of size.
@@ -276,6 +279,7 @@ impl Default for Batch {
             min_size: ByteSize(8192),
             max_size: ByteSize(0),
             sizer: Sizer::Items,
+            partition: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use pipelines::config::{ByteSize, ConfigError, Span};
+use http::{HeaderValue, Uri, uri::Authority};
+use pipelines::config::{ByteSize, ConfigError, Middlewares, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tonic::{
@@ -36,6 +37,12 @@ pub struct Config {
     pub auth: Option<auth::Reference>,
     /// The time of one attempt.
     pub timeout: Span,
+    /// What `:authority` says, and the name that the server's certificate must carry; the endpoint if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// What `user-agent` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     /// HTTP/2 pings on a silent connection.
     pub keepalive: Keepalive,
     /// Without effect: an attempt always waits for the connection, within `timeout`.
@@ -54,6 +61,9 @@ pub struct Config {
     /// Without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_buffer_size: Option<u64>,
+    /// Nothing may be in it.
+    #[serde(skip_serializing)]
+    pub middlewares: Option<Middlewares>,
     /// The exporter's place in the journal.
     pub sending_queue: SendingQueue,
     /// What follows a passing failure.
@@ -117,6 +127,11 @@ impl Config {
         errors.extend(self.uri().err());
         errors.extend(self.tls.check().into_iter().map(|error| error.under("tls")));
         errors.extend(self.metadata().err());
+        errors.extend(self.authority().err());
+        if self.user_agent.as_deref().is_some_and(|text| HeaderValue::try_from(text).is_err()) {
+            errors.push(ConfigError::new("user_agent", "holds characters that no header can hold"));
+        }
+        errors.extend(Middlewares::check(self.middlewares));
         if self.compression == Compression::Snappy {
             errors
                 .push(ConfigError::new("compression", "`snappy` is not supported; write gzip, zstd or none"));
@@ -164,25 +179,30 @@ impl Config {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let keepalive = self.keepalive;
         // TLS is ours ([`crate::tls`]); what tonic gets is a connection that needs none.
-        let clear = http::Uri::builder().scheme("http").path_and_query("/");
+        let clear = Uri::builder().scheme("http").path_and_query("/");
         let clear = clear.authority(uri.authority().map_or("", |authority| authority.as_str())).build();
         let clear = clear.map_err(|error| ConfigError::new("endpoint", error.to_string()))?;
+        let origin = self.origin(uri)?;
         let mut endpoint = Endpoint::from(clear)
-            .origin(uri.clone())
+            .origin(origin.clone())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES_MAX)
             .keep_alive_timeout(keepalive.timeout.0)
             .keep_alive_while_idle(keepalive.permit_without_stream)
-            .user_agent(USER_AGENT)
+            .user_agent(self.user_agent.as_deref().unwrap_or(USER_AGENT))
             .map_err(|error| ConfigError::new("endpoint", error.to_string()))?;
         if !keepalive.time.0.is_zero() {
             endpoint = endpoint.http2_keep_alive_interval(keepalive.time.0.max(KEEPALIVE_MIN));
         }
-        let tls = secure.then(|| TlsClient::open(&self.tls, &["h2"])).transpose();
+        let mut tls = self.tls.clone();
+        if let (None, Some(authority)) = (&tls.server_name_override, self.authority()?) {
+            tls.server_name_override = Some(authority.host().to_owned());
+        }
+        let tls = secure.then(|| TlsClient::open(&tls, &["h2"])).transpose();
         Ok(Target {
             endpoint,
-            origin: uri,
+            origin,
             tls: tls.map_err(|error| error.under("tls"))?.map(Arc::new),
             host,
             port,
@@ -211,8 +231,27 @@ impl Config {
         Ok(metadata)
     }
 
+    /// What requests say they go to.
+    fn origin(&self, uri: Uri) -> Result<Uri, ConfigError> {
+        let Some(authority) = self.authority()? else { return Ok(uri) };
+        let mut parts = uri.into_parts();
+        parts.authority = Some(authority);
+        Uri::from_parts(parts).map_err(|error| ConfigError::new("authority", error.to_string()))
+    }
+
+    fn authority(&self) -> Result<Option<Authority>, ConfigError> {
+        let wrong = |text: &str| {
+            ConfigError::new(
+                "authority",
+                format!("`{text}` is not an authority; write for example tempo:4317"),
+            )
+        };
+        let text = self.authority.as_deref().filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+    }
+
     /// The address, and whether TLS is spoken.
-    fn uri(&self) -> Result<(http::Uri, bool), ConfigError> {
+    fn uri(&self) -> Result<(Uri, bool), ConfigError> {
         let wrong = |what: &str| {
             let text = &self.endpoint;
             ConfigError::new("endpoint", format!("`{text}` {what}; write for example tempo:4317"))
@@ -234,12 +273,12 @@ impl Config {
         if address.is_empty() {
             return Err(ConfigError::new("endpoint", "is missing; write for example tempo:4317"));
         }
-        let authority: http::uri::Authority = address.parse().map_err(|_| wrong("is not an address"))?;
+        let authority: Authority = address.parse().map_err(|_| wrong("is not an address"))?;
         if authority.port_u16().is_none() && !self.endpoint.contains("://") {
             return Err(wrong("has no port"));
         }
         let scheme = if secure { "https" } else { "http" };
-        let uri = http::Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
         Ok((uri.map_err(|_| wrong("is not an address"))?, secure))
     }
 }
@@ -253,12 +292,15 @@ impl Default for Config {
             headers: BTreeMap::new(),
             auth: None,
             timeout: Span(Duration::from_secs(5)),
+            authority: None,
+            user_agent: None,
             keepalive: Keepalive::default(),
             wait_for_ready: None,
             balancer_name: Balancer::default(),
             connections: CONNECTIONS_DEFAULT,
             read_buffer_size: None,
             write_buffer_size: None,
+            middlewares: None,
             sending_queue: SendingQueue::default(),
             retry_on_failure: RetryOnFailure::default(),
             max_lag_bytes: None,

@@ -113,6 +113,21 @@ async fn o_c16_headers_name_type_encoding_deadline_and_what_the_user_added() {
 }
 
 #[tokio::test]
+async fn the_authority_and_the_user_agent_are_what_the_user_says() {
+    let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
+    let asked = |config: Config| async move {
+        client(&config).send(SignalKind::Logs, Bytes::new().into()).await;
+    };
+    asked(config(peer.address)).await;
+    let (authority, user_agent) = (Some("tempo.example:443".to_owned()), Some("otelcol/1".to_owned()));
+    asked(Config { authority, user_agent, ..config(peer.address) }).await;
+    let [usual, own] = &peer.received()[..] else { panic!("two requests") };
+    assert_eq!(usual.authority, peer.address.to_string());
+    assert_eq!(own.authority, "tempo.example:443");
+    assert_eq!(own.headers["user-agent"].to_str().unwrap().split(' ').next(), Some("otelcol/1"));
+}
+
+#[tokio::test]
 async fn each_request_says_who_we_are() {
     let peer = Peer::start(None, |_, _| Reply::ok(b"")).await;
     let token = BearerTokenAuth { token: Some(Secret::from("abc")), ..BearerTokenAuth::default() };

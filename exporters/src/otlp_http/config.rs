@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Span};
+use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Middlewares, Span};
 use proto::SignalKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,9 @@ pub struct Config {
     /// An error in this version.
     #[serde(skip_serializing)]
     pub proxy_url: Option<IgnoredAny>,
-    /// An error in this version.
+    /// Nothing may be in it.
     #[serde(skip_serializing)]
-    pub middlewares: Option<IgnoredAny>,
+    pub middlewares: Option<Middlewares>,
     /// The exporter's place in the journal.
     pub sending_queue: SendingQueue,
     /// What follows a passing failure.
@@ -169,14 +169,11 @@ impl Config {
         if self.max_lag_bytes.is_some_and(|size| size.0 == 0) {
             errors.push(ConfigError::new("max_lag_bytes", "must be more than 0, for example 64MiB"));
         }
-        for (key, written) in [("proxy_url", self.proxy_url), ("middlewares", self.middlewares)] {
-            if written.is_some() {
-                errors.push(ConfigError::new(
-                    key,
-                    "is not in this version; requests go straight to the endpoint",
-                ));
-            }
+        if self.proxy_url.is_some() {
+            let message = "is not in this version; requests go straight to the endpoint";
+            errors.push(ConfigError::new("proxy_url", message));
         }
+        errors.extend(Middlewares::check(self.middlewares));
         errors.extend(self.sending_queue.check().into_iter().map(|error| error.under("sending_queue")));
         errors.extend(self.retry_on_failure.check().into_iter().map(|error| error.under("retry_on_failure")));
         errors
@@ -228,6 +225,14 @@ impl Config {
             return Err(ConfigError::new("endpoint", message));
         }
         Ok(urls)
+    }
+
+    /// Whether there is no URL for a signal.
+    pub fn check_signal(&self, signal: SignalKind) -> Option<ConfigError> {
+        let urls = self.urls().ok()?;
+        let missing = SignalKind::ALL.iter().zip(urls).any(|(kind, url)| *kind == signal && url.is_none());
+        let key = format!("{}_endpoint", signal.as_str());
+        missing.then(|| ConfigError::new(key, "is missing, and there is no endpoint to go by"))
     }
 
     /// The user's own headers.

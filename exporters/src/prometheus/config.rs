@@ -9,7 +9,7 @@ mod auth;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Span};
+use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Middlewares, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +69,12 @@ pub struct Config {
     /// An error in this version: the page does not speak TLS.
     #[serde(skip_serializing)]
     pub tls: Option<IgnoredAny>,
-    /// An error in this version.
+    /// Nothing may be in it.
     #[serde(skip_serializing)]
-    pub middlewares: Option<IgnoredAny>,
+    pub middlewares: Option<Middlewares>,
+    /// Without effect: it is for who opens connections.
+    #[serde(skip_serializing)]
+    pub dialer: Option<IgnoredAny>,
     /// Without effect.
     #[serde(skip_serializing)]
     pub cors: Option<IgnoredAny>,
@@ -168,9 +171,7 @@ impl Config {
             let message = "is not supported in this version; a proxy in front of the page can speak TLS";
             errors.push(ConfigError::new("tls", message));
         }
-        if self.middlewares.is_some() {
-            errors.push(ConfigError::new("middlewares", "are not supported in this version"));
-        }
+        errors.extend(Middlewares::check(self.middlewares));
         errors
     }
 
@@ -254,6 +255,7 @@ impl Default for Config {
             keep_alives_enabled: true,
             tls: None,
             middlewares: None,
+            dialer: None,
             cors: None,
             read_timeout: None,
             max_request_body_size: None,

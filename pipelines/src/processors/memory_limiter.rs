@@ -42,6 +42,12 @@ pub struct Config {
     /// Without effect: there is no garbage collector.
     #[serde(skip_serializing)]
     pub min_gc_interval_when_hard_limited: Option<IgnoredAny>,
+    /// Without effect: there is no garbage collector.
+    #[serde(skip_serializing)]
+    pub max_gc_interval_when_soft_limited: Option<IgnoredAny>,
+    /// Without effect: there is no garbage collector.
+    #[serde(skip_serializing)]
+    pub max_gc_interval_when_hard_limited: Option<IgnoredAny>,
 }
 
 /// The bounds, in bytes.
@@ -128,6 +134,8 @@ impl Default for Config {
             spike_limit_percentage: 0,
             min_gc_interval_when_soft_limited: None,
             min_gc_interval_when_hard_limited: None,
+            max_gc_interval_when_soft_limited: None,
+            max_gc_interval_when_hard_limited: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use pipelines::{
 use serde_json::json;
 
 use super::time;
-use crate::service::chain;
+use crate::{config::diagnostic::counted, service::chain};
 
 /// `phasor journal ls` and `phasor journal verify`
 #[derive(Debug, Args)]
@@ -65,7 +65,8 @@ pub(super) fn ls(
     }
     table.write(out)?;
     let bytes: u64 = found.segments.iter().map(|segment| segment.bytes).sum();
-    writeln!(out, "{} segments, {bytes} bytes of records in {}", found.segments.len(), directory.display())?;
+    let count = counted(found.segments.len(), "segment");
+    writeln!(out, "{count}, {bytes} bytes of records in {}", directory.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,7 +101,8 @@ pub(super) fn verify(
             )?;
         }
         let verdict = if is_sound { "everything is readable" } else { "the rest is readable" };
-        writeln!(out, "{records} records in {} segments: {verdict}", found.segments.len())?;
+        let segments = counted(found.segments.len(), "segment");
+        writeln!(out, "{} in {segments}: {verdict}", counted(records as usize, "record"))?;
     }
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

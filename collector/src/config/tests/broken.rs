@@ -6,6 +6,7 @@ mod components;
 mod connectors;
 mod exporters;
 mod extensions;
+mod from_the_collector;
 mod pipelines;
 mod processors;
 mod receivers;

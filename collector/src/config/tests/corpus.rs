@@ -47,11 +47,11 @@ fn every_example_of_the_collector_is_read_without_an_error() {
         internal-telemetry.yaml:21:7: service.telemetry.logs.output_paths: this key is accepted and has no effect here
         internal-telemetry.yaml:22:7: service.telemetry.logs.error_output_paths: this key is accepted and has no effect here
         internal-telemetry.yaml:23:7: service.telemetry.logs.initial_fields: this key is accepted and has no effect here
-        internal-telemetry.yaml:27:7: service.telemetry.metrics.readers: this key is accepted and has no effect here
+        internal-telemetry.yaml:27:7: service.telemetry.metrics.readers: this key has no effect here: own metrics are on the page of a `prometheus` exporter, which no pipeline has
         internal-telemetry.yaml:33:5: service.telemetry.resource: this key is accepted and has no effect here
         memory-limiter-shares.yaml:15:5: processors.memory_limiter/shares.min_gc_interval_when_soft_limited: this key is accepted and has no effect here
         memory-limiter-shares.yaml:16:5: processors.memory_limiter/shares.min_gc_interval_when_hard_limited: this key is accepted and has no effect here
-        named-components.yaml:24:3: extensions.health_check/2: this extension is not used
+        named-components.yaml:24:3: extensions.health_check/2: this extension is not used; name it under `service.extensions`
         otlphttp.yaml:18:23: exporters.otlphttp/signals.read_buffer_size: `read_buffer_size` has no effect
         otlphttp.yaml:19:24: exporters.otlphttp/signals.write_buffer_size: `write_buffer_size` has no effect
         otlphttp.yaml:23:19: exporters.otlphttp/signals.sending_queue.queue_size: `queue_size` has no effect without `sizer: bytes`; the queue is bounded by max_lag_bytes

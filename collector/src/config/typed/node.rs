@@ -1,5 +1,6 @@
 //! The deserializer over a node, and its parts for mappings, lists and enums.
 
+use pipelines::config::SPAN;
 use serde::{
     Deserialize,
     de::{self, DeserializeSeed, IntoDeserializer, Unexpected, Visitor},
@@ -143,9 +144,12 @@ impl<'t> de::Deserializer<'t> for NodeDeserializer<'t> {
 
     fn deserialize_newtype_struct<V: Visitor<'t>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if let (SPAN, &Value::Unsigned(number @ 1..)) = (name, &self.node.value) {
+            self.reading.without_unit.borrow_mut().push((self.node.id, number));
+        }
         visitor.visit_newtype_struct(self).map_err(|fault: Fault| fault.at(self.node))
     }
 

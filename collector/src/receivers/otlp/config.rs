@@ -24,7 +24,7 @@ pub use self::{
 };
 
 /// `otlp:`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Which protocols are served, and where.
@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 /// `protocols:`. A protocol that is not named is off; one that is named without a value has the defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Protocols {
     /// OTLP/gRPC.

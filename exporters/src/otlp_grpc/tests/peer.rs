@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) path: String,
+    pub(crate) authority: String,
     pub(crate) headers: HeaderMap,
     /// The compression flag of the message.
     pub(crate) compressed: bool,
@@ -153,6 +154,7 @@ where
     assert_eq!(u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize, body.len() - 5);
     let received = Received {
         path: parts.uri.path().to_owned(),
+        authority: parts.uri.authority().map(ToString::to_string).unwrap_or_default(),
         headers: parts.headers,
         compressed: body[0] == 1,
         message: body.slice(5..),

@@ -49,8 +49,13 @@ impl Secure {
 
     /// What comes of a request with this configuration, by the name `localhost`.
     async fn ask(&self, tls: Tls) -> Answer {
+        self.ask_with(Config { tls, ..config(self.address) }).await
+    }
+
+    /// The same with more than `tls`.
+    async fn ask_with(&self, config: Config) -> Answer {
         let endpoint = format!("https://localhost:{}", self.address.port());
-        let client = client(&Config { endpoint, tls, ..config(self.address) });
+        let client = client(&Config { endpoint, ..config });
         client.send(SignalKind::Traces, Bytes::from_static(b"request").into()).await
     }
 }
@@ -118,7 +123,13 @@ async fn a_certificate_for_another_name_is_refused_unless_that_name_is_asked_for
     let message = passing(server.ask(trusting(&authority)).await);
     assert!(message.contains("not valid for name"), "{message}");
     let tls = Tls { server_name_override: Some("backend.test".to_owned()), ..trusting(&authority) };
-    assert_eq!(server.ask(tls).await, plain(0, ""));
+    assert_eq!(server.ask(tls.clone()).await, plain(0, ""));
+    // As in gRPC's Go client, `authority` names the server too, where nothing else does.
+    let asked = |name: &str, tls| {
+        server.ask_with(Config { authority: Some(name.to_owned()), tls, ..config(server.address) })
+    };
+    assert_eq!(asked("backend.test:4317", trusting(&authority)).await, plain(0, ""));
+    assert_eq!(asked("other.test", tls).await, plain(0, ""));
 }
 
 #[tokio::test]

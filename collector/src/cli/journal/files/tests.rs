@@ -71,7 +71,7 @@ async fn what_the_files_hold_is_listed_also_beside_a_running_server() {
     assert!(out.contains("2023-11-14T22:13:20Z  2023-11-14T22:13:22Z  traces 6"), "{out}");
     let (code, out, _) = run(folder.path(), &["verify"]);
     assert!(is(code, ExitCode::SUCCESS), "{out}");
-    assert_eq!(out, "3 records in 1 segments: everything is readable\n");
+    assert_eq!(out, "3 records in 1 segment: everything is readable\n");
     drop(journal);
     let (_, out, _) = run(folder.path(), &["cursors", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -112,7 +112,7 @@ async fn damage_is_named_and_fails_the_command() {
     let (code, out, _) = run(folder.path(), &["verify"]);
     assert!(is(code, ExitCode::FAILURE), "{out}");
     assert!(out.contains("00000000000000000001.segment: ") && out.contains("are damaged"), "{out}");
-    assert!(out.ends_with("2 records in 1 segments: the rest is readable\n"), "{out}");
+    assert!(out.ends_with("2 records in 1 segment: the rest is readable\n"), "{out}");
     let (code, _, err) = run(&folder.path().join("nowhere"), &["ls"]);
     assert!(is(code, ExitCode::FAILURE) && err.contains("nowhere"), "{err}");
 }

@@ -58,15 +58,15 @@ fn an_extension_that_is_unknown() {
     check(
         &with("extensions", "  pprof: {}\n"),
         expect![[r#"
-        error: unknown extension `pprof`
-           --> phasor.yaml:13:3
-            |
-         13 |   pprof: {}
-            |   ^^^^^
-            = path: extensions.pprof
-            = help: `phasor components` lists what there is
+            error: the extension `pprof` is a component of the Collector that Phasor does not have
+               --> phasor.yaml:13:3
+                |
+             13 |   pprof: {}
+                |   ^^^^^
+                = path: extensions.pprof
+                = help: `phasor components` lists what there is
 
-        1 error in the configuration
-    "#]],
+            1 error in the configuration
+        "#]],
     );
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pipelines::config::{ConfigError, Span};
+use pipelines::config::{ConfigError, IgnoredAny, Middlewares, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Tls, Unread, check_place, or_default};
+use super::{Auth, Tls, check_place, or_default};
 
 /// OTLP/gRPC, with the keys of the Collector's `configgrpc.ServerConfig`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grpc {
     /// Where to listen: `host:port`, default `127.0.0.1:4317`.
@@ -39,9 +39,12 @@ pub struct Grpc {
     /// Who may send; without it everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub middlewares: Unread,
+    /// Nothing may be in it.
+    #[serde(skip_serializing)]
+    pub middlewares: Option<Middlewares>,
+    /// No effect: it is for who opens connections.
+    #[serde(skip_serializing)]
+    pub dialer: Option<IgnoredAny>,
 }
 
 /// `keepalive:`
@@ -108,7 +111,7 @@ impl Grpc {
             errors.push(ConfigError::new("max_recv_msg_size_mib", message));
         }
         errors.extend(self.tls.iter().flat_map(Tls::check).map(|error| error.under("tls")));
-        errors.extend(self.middlewares.refused("middlewares"));
+        errors.extend(Middlewares::check(self.middlewares));
         errors
     }
 
@@ -141,7 +144,8 @@ impl Default for Grpc {
             include_metadata: false,
             tls: None,
             auth: None,
-            middlewares: Unread::default(),
+            middlewares: None,
+            dialer: None,
         }
     }
 }

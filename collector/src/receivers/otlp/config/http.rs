@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pipelines::config::{ByteSize, ConfigError, Span};
+use pipelines::config::{ByteSize, ConfigError, IgnoredAny, Middlewares, Span};
 use proto::SignalKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Cors, Tls, Unread, check_place};
+use super::{Auth, Cors, Tls, check_place};
 
 /// OTLP/HTTP, with the keys of the Collector's `confighttp.ServerConfig` and its OTLP receiver.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where to listen: `host:port`, default `127.0.0.1:4318`.
@@ -58,9 +58,12 @@ pub struct Http {
     /// Who may send; without it everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// Not in this version.
-    #[serde(skip_serializing_if = "Unread::is_absent")]
-    pub middlewares: Unread,
+    /// Nothing may be in it.
+    #[serde(skip_serializing)]
+    pub middlewares: Option<Middlewares>,
+    /// No effect: it is for who opens connections.
+    #[serde(skip_serializing)]
+    pub dialer: Option<IgnoredAny>,
 }
 
 // === impl Http ===
@@ -134,7 +137,7 @@ impl Http {
         }
         errors.extend(self.cors.iter().flat_map(Cors::check).map(|error| error.under("cors")));
         errors.extend(self.tls.iter().flat_map(Tls::check).map(|error| error.under("tls")));
-        errors.extend(self.middlewares.refused("middlewares"));
+        errors.extend(Middlewares::check(self.middlewares));
         errors
     }
 
@@ -195,7 +198,8 @@ impl Default for Http {
             cors: None,
             tls: None,
             auth: None,
-            middlewares: Unread::default(),
+            middlewares: None,
+            dialer: None,
         }
     }
 }

@@ -131,12 +131,12 @@ fn an_unknown_key_is_refused() {
     check(
         "protocols: {grpc: {endpiont: a}}",
         expect![[r#"
-        unreadable: error: line 1 column 20: unknown field `endpiont`, expected one of endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata, tls, auth, middlewares
-         --> <input>:1:20
-          |
-        1 | protocols: {grpc: {endpiont: a}}
-          |                    ^ unknown field `endpiont`, expected one of endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata, tls, auth, middlewares
-    "#]],
+            unreadable: error: line 1 column 20: unknown field `endpiont`, expected one of endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata, tls, auth, middlewares, dialer
+             --> <input>:1:20
+              |
+            1 | protocols: {grpc: {endpiont: a}}
+              |                    ^ unknown field `endpiont`, expected one of endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata, tls, auth, middlewares, dialer
+        "#]],
     );
 }
 
