@@ -6,7 +6,7 @@ use prost::Message;
 use tonic::Status;
 
 use super::support::{
-    eventually,
+    eventually, http,
     metrics::Metrics,
     phasor::{Start, default_config},
     sender::{Sender, TRACES},
@@ -67,6 +67,33 @@ async fn tables_that_reach_the_limit_stop_the_intake_and_not_the_process() {
     let printed = mib(phasor.banner("memory budget")) * MIB;
     // The spike is what a table needs to double, and what was accepted and is not yet counted.
     assert!(resident <= printed && held <= printed, "{resident} {held} {printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_texts_stay_inside_the_budget_at_their_peak_and_leave_nothing_behind() {
+    let config = r#"
+receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:0"}}}}
+exporters: {debug: {}}
+service: {pipelines: {logs: {receivers: [otlp], exporters: [debug]}}}
+"#;
+    let phasor = Start::config(config.to_owned()).start();
+    let printed = mib(phasor.banner("memory budget")) * MIB;
+    let text = format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{{"stringValue":"\n{}"}}}}]}}]}}]}}"#,
+        "x".repeat(50 << 20)
+    );
+    let url = format!("http://{}/v1/logs", phasor.http());
+    for _ in 0..4 {
+        let body = text.clone().into_bytes();
+        let answer = http::post(&url, &[("content-type", "application/json")], body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let peak = phasor.peak_bytes() as f64;
+    assert!(peak <= printed, "{peak} {printed}");
+    eventually("what is resident is the process alone", || async {
+        (phasor.resident_bytes() as f64 <= 64.0 * MIB).then_some(())
+    })
+    .await;
 }
 
 /// Spans that are all of different series.

@@ -34,7 +34,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use answers::{encode_response, encode_status};
-pub use decode::decode;
+pub use decode::{EXPANSION_MAX, decode};
 pub use encode::encode;
 
 use crate::validate::VALUE_DEPTH_MAX;

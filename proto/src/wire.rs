@@ -295,6 +295,11 @@ impl Writer {
         self.out.len()
     }
 
+    /// What was written from `at` on.
+    pub(crate) fn tail_mut(&mut self, at: usize) -> &mut [u8] {
+        &mut self.out[at..]
+    }
+
     /// Ends the message that begins at `at`. The few that need a longer length are moved up.
     pub(crate) fn end(&mut self, at: usize) {
         let end = self.out.len();

@@ -42,6 +42,8 @@ pub struct AdmittedBuffer {
     /// How much is to come, as far as somebody has said so. A hint.
     expected: usize,
     bytes_max: usize,
+    /// What whoever fills it holds beside it.
+    beside: u64,
 }
 
 /// Why a buffer could not grow.
@@ -51,6 +53,8 @@ pub enum Full {
     Budget,
     /// The buffer's own limit is reached: this request is too large.
     Limit,
+    /// It would not fit if nobody else had any of the budget: this request is too large, whenever it comes.
+    Never,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,11 @@ impl Admission {
         !self.budget.process_is_full(bytes) && bytes <= self.bytes_max().saturating_sub(self.bytes_in_use())
     }
 
+    /// Why those were not given to somebody who asked for so many and holds `beside` already.
+    pub fn why_not(&self, bytes: u64, beside: u64) -> Full {
+        if bytes.saturating_add(beside) > self.bytes_max() { Full::Never } else { Full::Budget }
+    }
+
     /// Bytes taken at the moment.
     pub fn bytes_in_use(&self) -> u64 {
         self.budget.used.load(Relaxed)
@@ -116,6 +125,11 @@ impl Permit {
         self.budget.give_back(surplus);
     }
 
+    /// The budget it is of.
+    pub fn admission(&self) -> Admission {
+        Admission { budget: Arc::clone(&self.budget) }
+    }
+
     /// What it covers.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -141,7 +155,14 @@ impl AdmittedBuffer {
             return Err(Full::Limit);
         }
         let permit = admission.try_acquire(0).filter(|_| admission.has_room(expected as u64));
-        Ok(Self { bytes: Vec::new(), permit: permit.ok_or(Full::Budget)?, expected, bytes_max })
+        let permit = permit.ok_or_else(|| admission.why_not(expected as u64, 0))?;
+        Ok(Self { bytes: Vec::new(), permit, expected, bytes_max, beside: 0 })
+    }
+
+    /// The same, filled by somebody who holds that many bytes already: they count when it is told why there is no room.
+    #[must_use]
+    pub fn beside(self, bytes: u64) -> Self {
+        Self { beside: bytes, ..self }
     }
 
     /// Appends, growing where needed.
@@ -167,13 +188,14 @@ impl AdmittedBuffer {
             // While it moves, what is there is there twice.
             let moving = self.bytes.len() as u64;
             if !self.cover(needed as u64 + moving) {
-                return Err(Full::Budget);
+                return Err(self.why_not(needed as u64 + moving));
             }
             self.bytes.reserve_exact(self.capacity_for(needed) - self.bytes.len());
             self.permit.shrink_to(needed as u64);
         }
         let step = needed.next_multiple_of(STEP_BYTES).min(self.bytes.capacity());
-        if self.cover(step as u64) || self.cover(needed as u64) { Ok(()) } else { Err(Full::Budget) }
+        let covered = self.cover(step as u64) || self.cover(needed as u64);
+        if covered { Ok(()) } else { Err(self.why_not(needed as u64)) }
     }
 
     /// The part that is filled, to be written through [`std::io::Read::read_to_end`] and the like.
@@ -215,6 +237,10 @@ impl AdmittedBuffer {
             self.bytes.capacity().saturating_mul(2).max(STEP_BYTES)
         };
         wanted.clamp(needed, self.bytes_max)
+    }
+
+    fn why_not(&self, bytes: u64) -> Full {
+        self.permit.admission().why_not(bytes, self.beside)
     }
 
     /// Whether the permit covers `bytes` now.
@@ -340,6 +366,18 @@ mod tests {
         }
         let (bytes, permit) = buffer.freeze();
         assert_eq!((bytes.len(), permit.bytes(), admission.bytes_in_use()), (127_000, 127_000, 127_000));
+    }
+
+    #[test]
+    fn what_would_not_fit_if_it_were_alone_is_told_so() {
+        let admission = Admission::new(1_000);
+        assert_eq!(AdmittedBuffer::new(&admission, 1_001, 2_000).unwrap_err(), Full::Never);
+        let _other = admission.try_acquire(600).unwrap();
+        assert_eq!(AdmittedBuffer::new(&admission, 1_000, 2_000).unwrap_err(), Full::Budget);
+        let buffer = || AdmittedBuffer::new(&admission, 0, 2_000).unwrap();
+        assert_eq!(buffer().extend(&[0; 1_000]), Err(Full::Budget));
+        assert_eq!(buffer().extend(&[0; 1_001]), Err(Full::Never));
+        assert_eq!(buffer().beside(600).extend(&[0; 401]), Err(Full::Never));
     }
 
     #[test]

@@ -147,7 +147,8 @@ async fn o_g7_a_small_message_of_any_coding_that_inflates_beyond_the_limit_is_ex
 
 #[tokio::test]
 async fn o_h11_a_body_that_inflates_beyond_the_budget_is_told_to_come_back() {
-    let receiver = Receiver::start(Setup { admission_bytes: 2 << 20, ..Setup::default() }).await;
+    let receiver = Receiver::start(Setup { admission_bytes: 16 << 20, ..Setup::default() }).await;
+    let others = receiver.admission.try_acquire(14 << 20).unwrap();
     let request = span_of(3 << 20);
     for (name, encode) in HTTP {
         let headers = [PROTOBUF, ("content-encoding", name)];
@@ -156,7 +157,18 @@ async fn o_h11_a_body_that_inflates_beyond_the_budget_is_told_to_come_back() {
         assert_eq!(answer.status, 503, "{name}: {answer:?}");
         assert!(answer.headers.contains_key("retry-after"));
     }
+    drop(others);
     receiver.still_serves().await;
+
+    let narrow = Receiver::start(Setup { admission_bytes: 2 << 20, ..Setup::default() }).await;
+    for (name, encode) in HTTP {
+        let headers = [PROTOBUF, ("content-encoding", name)];
+        let never = post(narrow.http(), "/v1/traces", &headers, full(encode(&request))).await;
+        assert_eq!(never.status, 413, "{name}: {never:?}");
+    }
+    let never = post(narrow.http(), "/v1/traces", &[PROTOBUF], full(request)).await;
+    assert_eq!(never.status, 413, "{never:?}");
+    narrow.still_serves().await;
 }
 
 #[tokio::test]

@@ -216,10 +216,52 @@ async fn o_h8_text_that_grows_as_protobuf_is_held_to_the_limit_and_to_the_budget
     assert_eq!(grows.status, 413, "{grows:?}");
     receiver.settles().await;
 
+    // It could not fit if it were alone: who comes back is told the same again.
     let narrow = Receiver::start(Setup { admission_bytes: 1 << 20, ..Setup::default() }).await;
-    let answer = post_json(&narrow, "/v1/metrics", dense(200_000)).await;
-    assert_eq!(answer.status, 503, "{answer:?}");
+    let never = post_json(&narrow, "/v1/metrics", dense(200_000)).await;
+    assert_eq!((never.status.as_u16(), &answered(&never)["code"]), (413, &json!(RESOURCE_EXHAUSTED)));
+    // It could if others were gone.
+    let others = narrow.admission.try_acquire(600_000).unwrap();
+    let later = post_json(&narrow, "/v1/metrics", dense(60_000)).await;
+    assert_eq!((later.status.as_u16(), &later.headers["retry-after"]), (503, &"1".parse().unwrap()));
+    drop(others);
+    assert_eq!(post_json(&narrow, "/v1/metrics", dense(60_000)).await.status, 200);
     narrow.still_serves().await;
+}
+
+#[tokio::test]
+async fn o_h8_a_text_that_means_little_is_taken_although_twice_of_it_would_not_fit() {
+    let receiver = Receiver::start(Setup { admission_bytes: 1 << 20, ..Setup::default() }).await;
+    let spaces = post_json(&receiver, "/v1/traces", " ".repeat(600_000) + "{}").await;
+    assert_eq!((spaces.status.as_u16(), answered(&spaces)), (200, json!({})), "{spaces:?}");
+    let never = post_json(&receiver, "/v1/traces", " ".repeat(2 << 20) + "{}").await;
+    assert_eq!(never.status, 413, "{never:?}");
+    receiver.still_serves().await;
+}
+
+#[tokio::test]
+async fn o_h8_text_with_escapes_is_read_under_the_cover_of_what_it_means() {
+    let receiver = Receiver::start(Setup { http: "max_request_body_size: 1MiB", ..Setup::default() }).await;
+    let with = |value: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"k","value":{{{value}}}}}]}},"scopeSpans":[]}}]}}"#
+        )
+    };
+    let long = "x".repeat(500_000);
+    for value in [
+        format!(r#""stringValue":"\n{long}\u00e9""#),
+        format!(r#""bytesValue":"{}\/\/8=""#, "AAAA".repeat(100_000)),
+        format!(r#""n\u0065w{long}":"\t{long}""#),
+    ] {
+        let answer = post_json(&receiver, "/v1/traces", with(&value)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let id = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"\u0061{}"}}]}}]}}]}}"#,
+        "a".repeat(2_000)
+    );
+    assert_eq!(post_json(&receiver, "/v1/traces", id).await.status, 400);
+    receiver.still_serves().await;
 }
 
 #[tokio::test]

@@ -18,14 +18,15 @@ use crate::{
 
 /// Reads an export request. What comes out is not larger than `bytes_max`.
 ///
+/// Memory for that is reserved at once and never moved, unless `bytes_max` is more than the text can mean. Nothing else
+/// that is taken grows with the text.
+///
 /// # Errors
 /// [`Fault`] says where the text is not such a request, and what would be right.
 pub fn decode(kind: SignalKind, json: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
-    let mut decoder = Decoder {
-        reader: Reader::new(json),
-        out: Writer::with_capacity(json.len().min(bytes_max) / 2),
-        bytes_max,
-    };
+    let is_near = bytes_max <= json.len().saturating_mul(EXPANSION_MAX);
+    let capacity = if is_near { bytes_max.saturating_add(AHEAD_BYTES_MAX) } else { json.len() / 2 };
+    let mut decoder = Decoder { reader: Reader::new(json), out: Writer::with_capacity(capacity), bytes_max };
     match decoder.document(kind, json) {
         Ok(()) => Ok(decoder.out.into_vec()),
         Err(failure) => Err(failure.in_text(json)),
@@ -126,15 +127,8 @@ impl<'a> Decoder<'a> {
                 decoder.out.raw(&value.to_le_bytes());
                 Ok(())
             })?,
-            Kind::Text => {
-                let text = self.reader.string("a string")?;
-                self.out.bytes(number, &text);
-            }
-            Kind::Texts => self.list(|decoder| {
-                let text = decoder.reader.string("a string")?;
-                decoder.out.bytes(number, &text);
-                Ok(())
-            })?,
+            Kind::Text => self.text(number)?,
+            Kind::Texts => self.list(|decoder| decoder.text(number))?,
             Kind::Bytes => self.base64(number)?,
             Kind::TraceId => self.id(number, 32)?,
             Kind::SpanId | Kind::ParentId => self.id(number, 16)?,
@@ -258,9 +252,34 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    fn text(&mut self, number: u32) -> Result<(), Failure> {
+        if let Some(plain) = self.reader.plain("a string")? {
+            self.fits(plain.len())?;
+            self.out.bytes(number, plain);
+            return Ok(());
+        }
+        let start = self.out.begin(number);
+        self.unescaped("a string")?;
+        self.out.end(start);
+        Ok(())
+    }
+
+    /// Writes a string as it is meant.
+    fn unescaped(&mut self, expected: &'static str) -> Result<(), Failure> {
+        let Self { reader, out, bytes_max } = self;
+        reader.pieces(expected, |piece| {
+            if piece.len() > bytes_max.saturating_sub(out.len()) {
+                return Err(What::Size { bytes_max: *bytes_max });
+            }
+            out.raw(piece);
+            Ok(())
+        })
+    }
+
     fn id(&mut self, number: u32, digits: usize) -> Result<(), Failure> {
         let at = self.reader.at();
         let id = self.reader.string("an id in hex")?;
+        self.fits(id.len() / 2)?;
         let start = self.out.begin(number);
         if !text::unhex(&id, |byte| self.out.raw(&[byte])) {
             return Err(self.reader.fail_at(at, What::Hex { digits }));
@@ -271,13 +290,19 @@ impl<'a> Decoder<'a> {
 
     fn base64(&mut self, number: u32) -> Result<(), Failure> {
         let at = self.reader.at();
-        let bytes = self.reader.string("bytes in base64")?;
         let start = self.out.begin(number);
-        if !text::unbase64(&bytes, |bytes| self.out.raw(bytes)) {
+        self.unescaped("bytes in base64")?;
+        let Some(length) = text::unbase64(self.out.tail_mut(start)) else {
             return Err(self.reader.fail_at(at, What::Base64));
-        }
+        };
+        self.out.truncate(start + length);
         self.out.end(start);
         Ok(())
+    }
+
+    /// Whether that many bytes may be written still.
+    fn fits(&self, bytes: usize) -> Result<(), Failure> {
+        if bytes > self.bytes_max.saturating_sub(self.out.len()) { Err(self.too_large()) } else { Ok(()) }
     }
 
     #[cold]
@@ -286,6 +311,10 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// A request is at most that many times as long as its text: `0,` may stand for a tag and eight bytes.
+pub const EXPANSION_MAX: usize = 5;
+/// What may be written before the next look at the limit: the numbers of one message, and the lengths of those it is in.
+const AHEAD_BYTES_MAX: usize = 1024;
 /// The mark of the message's `oneof` among its fields' marks.
 const ONEOF: u32 = 1 << 31;
 

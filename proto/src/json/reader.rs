@@ -140,40 +140,74 @@ impl<'a> Reader<'a> {
         Ok(key)
     }
 
-    /// A string, in UTF-8.
+    /// A string that is short where it is right, in UTF-8. Of one that has escapes and is longer than
+    /// [`SHORT_BYTES_MAX`] only the beginning is given, and a zero, which nothing that is read this way can hold.
     #[inline]
     pub(super) fn string(&mut self, expected: &'static str) -> Result<Cow<'a, [u8]>, Failure> {
+        match self.plain(expected)? {
+            Some(plain) => Ok(Cow::Borrowed(plain)),
+            None => self.short().map(Cow::Owned),
+        }
+    }
+
+    /// A string that stands for itself, in UTF-8. Nothing if there is an escape in it: it is still to be read then, by
+    /// [`Self::pieces`].
+    #[inline]
+    pub(super) fn plain(&mut self, expected: &'static str) -> Result<Option<&'a [u8]>, Failure> {
         if !self.takes(b'"') {
             return Err(self.expected(expected));
         }
         let start = self.at;
         self.pass_plain();
         if self.takes(b'"') {
-            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
+            return Ok(Some(&self.text[start..self.at - 1]));
         }
-        self.string_with_escapes(start).map(Cow::Owned)
+        self.at = start - 1;
+        Ok(None)
     }
 
-    #[cold]
-    fn string_with_escapes(&mut self, start: usize) -> Result<Vec<u8>, Failure> {
-        let mut plain = self.text[start..self.at].to_vec();
+    /// Any string, in UTF-8, piece by piece, so that none of it is there twice.
+    pub(super) fn pieces(
+        &mut self,
+        expected: &'static str,
+        mut take: impl FnMut(&[u8]) -> Result<(), What>,
+    ) -> Result<(), Failure> {
+        if !self.takes(b'"') {
+            return Err(self.expected(expected));
+        }
         loop {
+            let from = self.at;
+            self.pass_plain();
+            take(&self.text[from..self.at]).map_err(|what| self.fail(what))?;
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(plain);
+                    return Ok(());
                 }
                 Some(b'\\') => {
                     let character = self.escape()?;
-                    plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    take(character.encode_utf8(&mut [0; 4]).as_bytes()).map_err(|what| self.fail(what))?;
                 }
                 Some(_) => return Err(self.fail(What::Control)),
                 None => return Err(self.expected("the end of the string")),
             }
-            let from = self.at;
-            self.pass_plain();
-            plain.extend_from_slice(&self.text[from..self.at]);
         }
+    }
+
+    #[cold]
+    fn short(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut read = Vec::new();
+        let mut is_long = false;
+        self.pieces("a string", |piece| {
+            let room = SHORT_BYTES_MAX - read.len();
+            read.extend_from_slice(&piece[..piece.len().min(room)]);
+            is_long |= piece.len() > room;
+            Ok(())
+        })?;
+        if is_long {
+            read.push(0);
+        }
+        Ok(read)
     }
 
     fn escape(&mut self) -> Result<char, Failure> {
@@ -271,7 +305,7 @@ impl<'a> Reader<'a> {
                     depth -= 1;
                     objects >>= 1;
                 }
-                Some(b'"') => drop(self.string("a string")?),
+                Some(b'"') => self.pieces("a string", |_| Ok(()))?,
                 Some(b'-' | b'0'..=b'9') => drop(self.number()?),
                 _ if [&b"true"[..], b"false", b"null"].iter().any(|word| self.takes_word(word)) => {}
                 _ => return Err(self.expected("a value")),
@@ -364,3 +398,6 @@ pub(super) fn number_length(text: &[u8]) -> Option<usize> {
     }
     Some(end)
 }
+
+/// Numbers, ids and the keys we know are all shorter.
+const SHORT_BYTES_MAX: usize = 1024;

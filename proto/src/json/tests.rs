@@ -407,6 +407,39 @@ fn strings_keep_every_character() {
 }
 
 #[test]
+fn what_comes_out_never_moves_while_it_grows() {
+    let long = "x".repeat(100_000);
+    for text in [
+        value(&format!(r#"{{"stringValue":"{long}"}}"#)),
+        value(&format!(r#"{{"stringValue":"\n{long}\t{long}"}}"#)),
+        value(&format!(r#"{{"bytesValue":"AA\/{}"}}"#, "A".repeat(100_001))),
+        value(&format!(r#"{{"{long}\n":"\n{long}","intValue":1}}"#)),
+    ] {
+        let read = decode(SignalKind::Traces, text.as_bytes(), text.len()).unwrap();
+        assert!(read.capacity() <= text.len() + 1024, "{} {}", read.capacity(), text.len());
+        // Where it does not fit it is not made either.
+        if read.len() > 1_000 {
+            let what = decode(SignalKind::Traces, text.as_bytes(), read.len() - 500).unwrap_err().what;
+            assert_eq!(what, What::Size { bytes_max: read.len() - 500 });
+        }
+    }
+}
+
+#[test]
+fn what_is_short_where_it_is_right_is_not_kept_when_it_is_long() {
+    let long = "1".repeat(5_000);
+    for value in
+        [format!(r#"{{"intValue":"\u0031{long}"}}"#), format!(r#"{{"doubleValue":"\u0031.{long}"}}"#)]
+    {
+        let text = self::value(&value);
+        assert!(matches!(
+            decode(SignalKind::Traces, text.as_bytes(), usize::MAX).unwrap_err().what,
+            What::Number(_)
+        ));
+    }
+}
+
+#[test]
 fn what_comes_out_is_not_larger_than_allowed() {
     let doubles = format!(
         r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{{"explicitBounds":[{}0]}}]}}}}]}}]}}]}}"#,

@@ -20,33 +20,35 @@ pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads base64 of either alphabet, padded or not, into `into`. False if it is not; then what was
-/// written is of no use.
-pub(super) fn unbase64(text: &[u8], mut into: impl FnMut(&[u8])) -> bool {
-    let body = match text {
-        [body @ .., b'=', b'='] if text.len().is_multiple_of(4) => body,
-        [body @ .., b'='] if text.len().is_multiple_of(4) => body,
-        body => body,
+/// Reads base64 of either alphabet, padded or not, in its own place, which is long enough for what it means. Gives the
+/// length of that; nothing if it is not base64.
+pub(super) fn unbase64(text: &mut [u8]) -> Option<usize> {
+    let length = match &*text {
+        [body @ .., b'=', b'='] | [body @ .., b'='] if text.len().is_multiple_of(4) => body.len(),
+        body => body.len(),
     };
-    for group in body.chunks(4) {
+    let mut end = 0;
+    for start in (0..length).step_by(4) {
+        let group = &text[start..length.min(start + 4)];
         let mut bits = 0_u32;
         for digit in group {
             let value = BASE64_VALUES[usize::from(*digit)];
             if value == NONE {
-                return false;
+                return None;
             }
             bits = bits << 6 | u32::from(value);
         }
         // Bits that no byte takes may be anything, as most readers see it.
-        let bytes = match group.len() {
-            4 => bits << 8,
-            3 => bits << 14,
-            2 => bits << 20,
-            _ => return false,
+        let (bytes, count) = match group.len() {
+            4 => (bits << 8, 3),
+            3 => (bits << 14, 2),
+            2 => (bits << 20, 1),
+            _ => return None,
         };
-        into(&bytes.to_be_bytes()[..group.len() - 1]);
+        text[end..end + count].copy_from_slice(&bytes.to_be_bytes()[..count]);
+        end += count;
     }
-    true
+    Some(end)
 }
 
 /// Writes base64 in the standard alphabet, padded.

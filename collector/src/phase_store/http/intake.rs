@@ -125,7 +125,7 @@ async fn read_body(state: &State, mut body: Body) -> Result<(Bytes, Permit), Pro
     let reading = body::read(&mut body, &state.bodies, limit);
     match tokio::time::timeout(BODY_WITHIN, reading).await {
         Ok(Ok(buffer)) => Ok(buffer.freeze()),
-        Ok(Err(BodyError::Full(Full::Limit))) => Err(Problem::too_large(bytes_max)),
+        Ok(Err(BodyError::Full(Full::Limit | Full::Never))) => Err(Problem::too_large(bytes_max)),
         Ok(Err(BodyError::Full(Full::Budget))) => Err(Problem::unavailable("too many bytes are in flight")),
         Ok(Err(BodyError::CutOff)) => Err(Problem::body_unreadable()),
         Ok(Err(BodyError::Silent(_))) | Err(_) => Err(Problem::timeout()),

@@ -70,7 +70,7 @@ pub(super) async fn read_message<B: Body<Data = Bytes>>(
         // The buffer's limit is the announced length.
         buffer.extend(&data).map_err(|full| match full {
             Full::Limit => Decline::Framing(ONE_MESSAGE),
-            Full::Budget => Decline::full(full, bytes_max),
+            Full::Budget | Full::Never => Decline::full(full, bytes_max),
         })?;
     }
     let message = message.ok_or(Decline::Framing(ONE_MESSAGE))?;

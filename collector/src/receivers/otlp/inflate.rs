@@ -105,7 +105,10 @@ impl Inflater {
         }
         // The thread goes on when nobody waits for it any more, so it holds a cover of its own.
         let cover = self.admission.try_acquire(compressed.len() as u64);
-        let cover = cover.ok_or(InflateError::Full(Full::Budget))?;
+        let cover = cover.ok_or_else(|| {
+            let beside = (compressed.len() + length) as u64;
+            InflateError::Full(self.admission.why_not(compressed.len() as u64, beside))
+        })?;
         let compressed = compressed.clone();
         let inflating = self.in_turn(move || {
             let inflated = inflate_block(&mut buffer, &compressed, length).map(|()| buffer);
@@ -140,7 +143,12 @@ impl Inflater {
             compressed.len().saturating_mul(RATIO_GUESS).clamp(CAPACITY_MIN, CAPACITY_MAX).min(bytes_max);
         // A body that says too much is refused before anything is done for it.
         let expected = encoding.announced(compressed)?.unwrap_or(guess);
-        AdmittedBuffer::new(&self.admission, expected, bytes_max).map_err(InflateError::Full)
+        let beside = compressed.len() as u64;
+        let buffer = AdmittedBuffer::new(&self.admission, expected, bytes_max).map_err(|full| match full {
+            Full::Budget => self.admission.why_not(expected as u64, beside),
+            full => full,
+        });
+        Ok(buffer.map_err(InflateError::Full)?.beside(beside))
     }
 }
 

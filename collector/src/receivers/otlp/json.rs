@@ -15,7 +15,7 @@ use super::{
     inflate::{Inflater, SLICE_BYTES},
     status::Decline,
 };
-use crate::receivers::admission::{Full, Permit};
+use crate::receivers::admission::{Admission, Full, Permit};
 
 /// Reads a request of at most `bytes_max` bytes, as protobuf.
 ///
@@ -27,11 +27,10 @@ pub(super) async fn decode(
     inflater: &Inflater,
     bytes_max: usize,
 ) -> Result<(Bytes, Permit), Decline> {
-    let cover = inflater.admission().try_acquire(0);
-    let cover = cover.ok_or_else(|| Decline::full(Full::Budget, bytes_max))?;
+    let admission = inflater.admission().clone();
     let is_long = text.len() > SLICE_BYTES;
     let work = move || {
-        let decoded = decode_covered(signal, &text, cover, bytes_max);
+        let decoded = decode_covered(signal, &text, &admission, bytes_max);
         drop((text, permit));
         decoded
     };
@@ -41,40 +40,56 @@ pub(super) async fn decode(
 fn decode_covered(
     signal: SignalKind,
     text: &[u8],
-    mut cover: Permit,
+    admission: &Admission,
     bytes_max: usize,
 ) -> Result<(Bytes, Permit), Decline> {
+    let mut cover = admission.try_acquire(0).ok_or_else(|| Decline::full(Full::Budget, bytes_max))?;
+    // What could ever be had beside the text.
+    let room = admission.bytes_max().saturating_sub(text.len() as u64);
+    let most = |times: usize| {
+        let most = text.len().saturating_mul(times).min(bytes_max);
+        most.min(usize::try_from(room).unwrap_or(usize::MAX))
+    };
     // Nearly every text is longer than what it means. A list of small numbers is not, so it has a second try.
-    let likely = text.len().min(bytes_max);
-    let longest = text.len().saturating_mul(EXPANSION_MAX).min(bytes_max);
-    let mut decoded = decode_within(signal, text, &mut cover, likely, bytes_max);
-    if matches!(decoded, Err(Decline::TooLarge { .. })) && longest > likely {
-        decoded = decode_within(signal, text, &mut cover, longest, bytes_max);
+    let (likely, longest) = (most(1), most(json::EXPANSION_MAX));
+    let mut decoded = decode_within(signal, text, &mut cover, likely);
+    if matches!(decoded, Err(Failed::Size)) && longest > likely {
+        decoded = decode_within(signal, text, &mut cover, longest);
     }
-    let mut bytes = decoded?;
-    bytes.shrink_to_fit();
-    cover.shrink_to(bytes.len() as u64);
-    Ok((bytes.into(), cover))
+    match decoded {
+        Ok(mut bytes) => {
+            bytes.shrink_to_fit();
+            cover.shrink_to(bytes.len() as u64);
+            Ok((bytes.into(), cover))
+        }
+        Err(Failed::Size) if longest < bytes_max => Err(Decline::full(Full::Never, bytes_max)),
+        Err(Failed::Size) => Err(Decline::full(Full::Limit, bytes_max)),
+        Err(Failed::Cover) => Err(Decline::full(Full::Budget, bytes_max)),
+        Err(Failed::Fault(fault)) => Err(Decline::NotJson(fault)),
+    }
 }
 
-/// Reads what means at most `most` bytes, under a cover for those, and for half as much that is there twice while the
-/// buffer grows.
+/// Why a text was not read.
+enum Failed {
+    /// It means more than was allowed.
+    Size,
+    /// There is no room for so much at the moment.
+    Cover,
+    Fault(Fault),
+}
+
+/// Reads what means at most `most` bytes, under a cover for those.
 fn decode_within(
     signal: SignalKind,
     text: &[u8],
     cover: &mut Permit,
     most: usize,
-    bytes_max: usize,
-) -> Result<Vec<u8>, Decline> {
-    let needed = (most as u64).saturating_add(most as u64 / 2);
-    if !cover.try_grow(needed.saturating_sub(cover.bytes())) {
-        return Err(Decline::full(Full::Budget, bytes_max));
+) -> Result<Vec<u8>, Failed> {
+    if !cover.try_grow((most as u64).saturating_sub(cover.bytes())) {
+        return Err(Failed::Cover);
     }
     json::decode(signal, text, most).map_err(|fault| match fault {
-        Fault { what: What::Size { .. }, .. } => Decline::TooLarge { bytes_max },
-        fault => Decline::NotJson(fault),
+        Fault { what: What::Size { .. }, .. } => Failed::Size,
+        fault => Failed::Fault(fault),
     })
 }
-
-/// Two characters, such as `0,`, may stand for a tag and eight bytes.
-const EXPANSION_MAX: usize = 5;

@@ -3,7 +3,7 @@
 //! | what | gRPC | HTTP | the sender should |
 //! | --- | --- | --- | --- |
 //! | taken, wholly or in part | OK | 200 | go on |
-//! | too many bytes, before or after inflation | RESOURCE_EXHAUSTED, no RetryInfo | 413 | send less at once |
+//! | too many bytes, before or after inflation, or more than all requests together may have | RESOURCE_EXHAUSTED, no RetryInfo | 413 | send less at once |
 //! | a passing condition: memory, lag, disk, drain, a body that came too slowly | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
 //! | not OTLP, does not inflate, cut off, HTTP/1.1 without a host | INVALID_ARGUMENT | 400 | give up |
 //! | refused for good | INVALID_ARGUMENT | 400 | give up |
@@ -32,6 +32,8 @@ use crate::receivers::{admission::Full, auth::Denied, body::BodyError, otlp::inf
 pub(super) enum Decline {
     #[error("the request has more than {bytes_max} bytes, which is the limit of this receiver")]
     TooLarge { bytes_max: usize },
+    #[error("the request takes more memory than there is for all requests together; send less at once")]
+    NeverFits,
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the body did not arrive within {0:?}")]
@@ -87,7 +89,9 @@ impl Decline {
     /// The table.
     pub(super) fn codes(&self) -> (Code, StatusCode) {
         match self {
-            Self::TooLarge { .. } | Self::Refused(Refusal::Permanent { reason: Reason::TooLarge }) => {
+            Self::TooLarge { .. }
+            | Self::NeverFits
+            | Self::Refused(Refusal::Permanent { reason: Reason::TooLarge }) => {
                 (Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE)
             }
             Self::Refused(Refusal::Retry { .. }) | Self::TooSlow(_) => {
@@ -171,6 +175,7 @@ impl Decline {
     pub(super) fn full(full: Full, bytes_max: usize) -> Self {
         match full {
             Full::Limit => Self::TooLarge { bytes_max },
+            Full::Never => Self::NeverFits,
             Full::Budget => Self::Refused(Refusal::retry(Reason::MemoryLimit)),
         }
     }
