@@ -217,7 +217,7 @@ impl Page {
             counter("overflowed_points", "Points added to otel_metric_overflow", usage.overflowed.total()),
             counter(
                 "stream_conflicts",
-                "Streams whose labels equal those of another: sums are added up, else the latest is shown",
+                "Streams added up with others of the same labels",
                 usage.conflicts.total(),
             ),
             counter("expired_series", "Series removed for lack of points", usage.expired.total()),

@@ -5,7 +5,7 @@
 //! - **Guaranteed:** what is in the table makes a valid page, whatever was sent: names and label sets
 //!   are unique, types agree, values can be shown. Conflicts are settled when a point comes in, the
 //!   first writer wins, and each drop is counted with its reason; counters and histograms of several
-//!   streams that have the same labels are added up ([`streams`]). No lock is held for longer than one
+//!   streams that have the same labels are added up ([`streams`]), of others one is shown until it ends. No lock is held for longer than one
 //!   point or one chunk takes. Memory has a bound in series and in bytes.
 //! - **Not here:** clocks (`now` is given), OTLP ([`super::translate`]), formats ([`super::text`]).
 //!
@@ -95,13 +95,15 @@ pub enum Dropped {
     LabelsTooLong,
     /// Older than what is shown.
     OutOfOrder,
-    /// The point or its metric carries no data, or no temporality.
+    /// The point or its metric carries no data.
     NoData,
+    /// The metric does not say whether its points are totals or increases.
+    NoTemporality,
     /// No room, and too many hidden series to keep the total right.
     SeriesLimit,
     /// No room for another family.
     FamilyLimit,
-    /// The series shows other streams, to which this one cannot be added.
+    /// The series shows another stream, or several, to which this one cannot be added.
     StreamConflict,
     /// The family was just removed; look it up again.
     Retired,
@@ -253,7 +255,7 @@ impl Table {
                 family = &*family.name,
                 labels = %String::from_utf8_lossy(labels),
                 unseen = unseen(),
-                "several streams have the same labels: counters and histograms are added up, of others the latest is \
+                "several streams have the same labels: counters and histograms are added up, of others the first is \
                  shown; a service.instance.id or resource_to_telemetry_conversion would tell them apart"
             );
         }
@@ -366,7 +368,7 @@ impl Counts {
 
 impl Dropped {
     /// Every reason that is counted.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TypeConflict,
         Self::InvalidName,
         Self::InvalidValue,
@@ -375,6 +377,7 @@ impl Dropped {
         Self::LabelsTooLong,
         Self::OutOfOrder,
         Self::NoData,
+        Self::NoTemporality,
         Self::SeriesLimit,
         Self::FamilyLimit,
         Self::StreamConflict,
@@ -391,6 +394,7 @@ impl Dropped {
             Self::LabelsTooLong => "labels_too_long",
             Self::OutOfOrder => "out_of_order",
             Self::NoData => "no_data",
+            Self::NoTemporality => "no_temporality",
             Self::SeriesLimit => "series_limit",
             Self::FamilyLimit => "family_limit",
             Self::StreamConflict => "stream_conflict",

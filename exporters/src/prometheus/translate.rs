@@ -452,6 +452,8 @@ impl Target<'_> {
         if self.metric.name.is_empty() {
             return Err(Dropped::InvalidName);
         }
+        // Before a family is made that would hold the name and have no series.
+        self.temporality.ok_or(Dropped::NoTemporality)?;
         self.table.family(&self.metric)
     }
 
@@ -470,7 +472,7 @@ impl Target<'_> {
             start_ns: if start_ns > time_ns { 0 } else { start_ns },
             time_ns,
             now_ns: self.now_ns,
-            temporality: self.temporality.ok_or(Dropped::NoData)?,
+            temporality: self.temporality.ok_or(Dropped::NoTemporality)?,
             input: self.input,
         })
     }

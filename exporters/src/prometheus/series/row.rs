@@ -2,7 +2,8 @@
 //!
 //! - **In:** points with rendered labels.
 //! - **Guaranteed:** the value is that of one stream, or the sum of several ([`Streams`]), never now of one and now
-//!   of another; where values cannot be added the latest is shown, and it is counted that there are two.
+//!   of another; where values cannot be added the first stream is shown until it is silent or one that began after its
+//!   last point takes its place, and the points of others are refused.
 
 use super::{
     Dropped,
@@ -101,11 +102,11 @@ impl<V: Value> Row<V> {
                 added => added,
             };
         }
-        let two = !self.is_silent(point);
-        self.go_on(point, reading)?;
-        self.stream = point.stream;
-        usage.conflicts.add(u64::from(two));
-        Ok(())
+        // What began after the last point of the other is the same thing in a new process.
+        if self.is_silent(point) || point.start_ns > self.time_ns {
+            return self.start_anew(point, reading, usage);
+        }
+        Err(Dropped::StreamConflict)
     }
 
     /// Adds what found no room elsewhere.

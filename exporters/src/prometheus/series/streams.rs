@@ -8,7 +8,7 @@
 //! - **Guaranteed:** the sum of the streams, exact; memory has a bound, [`STREAMS_MAX`] and [`Usage::may_hide`]. Beyond it
 //!   a stream that was silent for [`FORGET_S`] is forgotten (what it counted stays), and whatever may have been
 //!   forgotten is refused, so that nothing is counted twice.
-//! - **Not here:** gauges and what else cannot be added; the row shows their latest point.
+//! - **Not here:** gauges and what else cannot be added; the row shows one stream of them.
 
 use super::{
     Dropped,

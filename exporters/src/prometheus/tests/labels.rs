@@ -173,5 +173,5 @@ fn p_l13_gauges_of_two_resources_with_one_label_set_are_one_series() {
     let mut fixture = Fixture::new();
     fixture.put(Resource::of(&[("a", "1")]), vec![gauge("g", "", vec![int(&[], 1)])]);
     fixture.put(Resource::of(&[("a", "2")]), vec![gauge("g", "", vec![int(&[], 2)])]);
-    assert!(fixture.open_metrics().contains("# TYPE g gauge\ng 2\n"));
+    assert!(fixture.open_metrics().contains("# TYPE g gauge\ng 1\n"));
 }

@@ -70,14 +70,34 @@ fn histograms_of_two_resources_are_added_up_and_other_bounds_are_refused() {
     assert_eq!(value(&fixture, "h_count"), "4");
 }
 
+fn measure(fixture: &mut Fixture, host_name: &str, temperature: i64, from_s: u64, to_s: u64) -> String {
+    let point = during(int(&[], temperature), from_s, to_s);
+    fixture.put(host(host_name), vec![gauge("g", "", vec![point])]);
+    value(fixture, "g{")
+}
+
 #[test]
-fn the_latest_gauge_is_shown_and_counted_as_a_conflict() {
+fn of_two_gauges_with_one_label_set_the_first_is_shown_and_the_other_is_counted() {
     let mut fixture = Fixture::new();
-    for (name, temperature) in [("a", 20), ("b", 30), ("b", 31), ("a", 21)] {
-        fixture.put(host(name), vec![gauge("g", "", vec![int(&[], temperature)])]);
-    }
-    assert_eq!(value(&fixture, "g{"), "21");
-    assert_eq!(fixture.table.usage.conflicts.total(), 2);
+    assert_eq!(measure(&mut fixture, "a", 20, 0, 10), "20");
+    assert_eq!(measure(&mut fixture, "b", 30, 0, 11), "20");
+    assert_eq!(measure(&mut fixture, "b", 31, 5, 12), "20");
+    assert_eq!(measure(&mut fixture, "a", 21, 0, 20), "21");
+    assert_eq!(fixture.dropped(Dropped::StreamConflict), 2);
+    // The other one goes on once nothing is heard of the first.
+    fixture.now_ns += 400 * SECOND;
+    assert_eq!(measure(&mut fixture, "b", 32, 0, 18), "32");
+    assert_eq!(measure(&mut fixture, "a", 22, 0, 19), "32");
+    assert_eq!(fixture.dropped(Dropped::StreamConflict), 3);
+}
+
+#[test]
+fn a_gauge_of_a_process_that_began_after_the_other_was_heard_last_takes_its_place() {
+    let mut fixture = Fixture::new();
+    measure(&mut fixture, "a", 20, 1, 10);
+    assert_eq!(measure(&mut fixture, "b", 30, 15, 20), "30");
+    assert_eq!(measure(&mut fixture, "a", 21, 1, 25), "30", "which does not go back and forth");
+    assert_eq!(fixture.dropped(Dropped::StreamConflict), 1);
 }
 
 #[test]

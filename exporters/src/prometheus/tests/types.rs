@@ -111,6 +111,21 @@ fn p_t6_delta_histograms_are_added_up() {
 }
 
 #[test]
+fn sums_and_histograms_without_temporality_are_dropped_for_that_reason_and_hold_no_name() {
+    let mut fixture = Fixture::new();
+    let unsaid = vec![
+        sum("a", "", 0, true, vec![int(&[], 1), int(&[("b", "c")], 1)]),
+        sum("b", "", 7, false, vec![int(&[], 1)]),
+        histogram("h", "", 0, vec![buckets(&[], &[1.0], &[1, 2], 10.0)]),
+    ];
+    fixture.put(Resource::default(), unsaid);
+    assert_eq!(fixture.open_metrics(), "# EOF\n");
+    assert_eq!((fixture.dropped(Dropped::NoTemporality), fixture.dropped(Dropped::NoData)), (4, 0));
+    fixture.put(Resource::default(), vec![gauge("a", "", vec![int(&[], 1)])]);
+    assert_eq!(fixture.open_metrics(), "# TYPE a gauge\na 1\n# EOF\n");
+}
+
+#[test]
 fn p_t9_an_exponential_histogram_is_shown_with_explicit_buckets() {
     let point = ExponentialHistogramDataPoint {
         count: 40,
