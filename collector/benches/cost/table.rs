@@ -32,6 +32,7 @@ pub(crate) fn report(wanted: impl Fn(&str) -> bool) {
         exemplar_retention_ns: 0,
         created: false,
         timestamps: false,
+        zero_first_ns: 0,
     };
     let mut page_bytes = 0;
     let least = (0..5)

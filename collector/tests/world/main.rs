@@ -11,6 +11,7 @@ mod interop;
 mod native;
 mod panels;
 mod servers;
+mod zero_first;
 
 use std::{path::Path, process::Stdio};
 

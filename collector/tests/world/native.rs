@@ -56,8 +56,9 @@ async fn p_t7_prometheus_stores_exponential_histograms_as_native_ones_with_their
 }
 
 /// The value of the first series that a query finds.
-async fn value(address: &str, query: &str) -> Option<f64> {
+pub(crate) async fn value(address: &str, query: &str) -> Option<f64> {
     let query = query.replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+    let query = query.replace('[', "%5B").replace(']', "%5D").replace('+', "%2B").replace(' ', "%20");
     let found = http::get(&format!("http://{address}/api/v1/query?query={query}"), &[]).await.json();
     found["data"]["result"][0]["value"][1].as_str()?.parse().ok()
 }

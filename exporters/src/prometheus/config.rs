@@ -50,6 +50,9 @@ pub struct Config {
     pub exemplars: Exemplars,
     /// Whether OpenMetrics shows `_created`.
     pub created_timestamps: bool,
+    /// How long a new counter or histogram is shown as 0, so that Prometheus sees its first increase: as long as Prometheus
+    /// waits between two scrapes, at least. 0, the default, shows values at once.
+    pub zero_first: Span,
     /// Who may scrape.
     pub auth: Auth,
     /// `tcp` (the default), `tcp4` or `tcp6`.
@@ -214,6 +217,11 @@ impl Config {
         u64::try_from(self.exemplars.retention.0.as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// How long a new counter or histogram is shown as zero, in nanoseconds.
+    pub fn zero_first_ns(&self) -> u64 {
+        u64::try_from(self.zero_first.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Whether names get the unit and `_total`.
     pub fn adds_suffixes(&self) -> bool {
         match self.translation_strategy {
@@ -246,6 +254,7 @@ impl Default for Config {
             series_memory_limit: SERIES_MEMORY_LIMIT,
             exemplars: Exemplars::default(),
             created_timestamps: false,
+            zero_first: Span(Duration::ZERO),
             auth: Auth::default(),
             transport: "tcp".to_owned(),
             response_headers: BTreeMap::new(),

@@ -17,6 +17,7 @@ use super::{
     series::{
         Metric, Table,
         family::{Family, Store},
+        shelf::Ages,
     },
     state::{Reader, put_bytes, put_varint},
     text::Kind,
@@ -32,6 +33,7 @@ pub struct PrometheusTable {
     input: u8,
     expiration: Duration,
     exemplar_retention_ns: u64,
+    zero_first_ns: u64,
     /// Where the sweep goes on: a family's name and a place in it.
     swept: Option<(Box<str>, u32)>,
 }
@@ -51,6 +53,7 @@ impl PrometheusTable {
             input,
             expiration: config.metric_expiration.0,
             exemplar_retention_ns: config.exemplar_retention_ns(),
+            zero_first_ns: config.zero_first_ns(),
             swept: None,
         }
     }
@@ -64,6 +67,12 @@ impl PrometheusTable {
         if expire_before > 0 {
             self.table.targets.expire(expire_before, &self.table.usage);
         }
+        let ages = Ages {
+            now_ns: now.0,
+            expire_before_s: u32::try_from(expire_before / 1_000_000_000).unwrap_or(u32::MAX),
+            exemplar_retention_ns: self.exemplar_retention_ns,
+            zero_first_ns: self.zero_first_ns,
+        };
         let mut budget = SWEPT_PER_TICK;
         while budget > 0 {
             let name = self.swept.as_ref().map(|(name, _)| &**name);
@@ -73,7 +82,7 @@ impl PrometheusTable {
             };
             let end = start.saturating_add(budget.min(SWEPT_AT_ONCE));
             let places = family.with_store(|store| {
-                self.sweep_store(store, start..end, expire_before, now.0);
+                self.sweep_store(store, start..end, &ages);
                 store.places()
             });
             budget = budget.saturating_sub(end.min(places).saturating_sub(start).max(1));
@@ -95,21 +104,13 @@ impl PrometheusTable {
         self.table.families_after(name, 1).pop().map(|family| (family, 0))
     }
 
-    fn sweep_store(
-        &self,
-        store: &mut Store,
-        places: std::ops::Range<u32>,
-        expire_before_ns: u64,
-        now_ns: u64,
-    ) {
-        let expire_before_s = u32::try_from(expire_before_ns / 1_000_000_000).unwrap_or(u32::MAX);
-        let exemplars = (now_ns, self.exemplar_retention_ns);
+    fn sweep_store(&self, store: &mut Store, places: std::ops::Range<u32>, ages: &Ages) {
         let usage = &self.table.usage;
         let places = places.start..places.end.min(store.places());
         match store {
-            Store::Singles(shelf) => shelf.sweep(places, expire_before_s, exemplars, usage),
-            Store::Histograms(shelf) => shelf.sweep(places, expire_before_s, exemplars, usage),
-            Store::Summaries(shelf) => shelf.sweep(places, expire_before_s, exemplars, usage),
+            Store::Singles(shelf) => shelf.sweep(places, ages, usage),
+            Store::Histograms(shelf) => shelf.sweep(places, ages, usage),
+            Store::Summaries(shelf) => shelf.sweep(places, ages, usage),
         }
     }
 
@@ -125,9 +126,10 @@ impl PrometheusTable {
         }
     }
 
-    fn try_restore(&self, state: &[u8]) -> Option<()> {
+    fn try_restore(&mut self, state: &[u8]) -> Option<()> {
         let from = &mut Reader::new(state);
         let usage = &self.table.usage;
+        self.translator.watch_since(UnixNanos(from.varint()?));
         self.table.targets.restore(self.input, from, usage)?;
         for _ in 0..from.count(6)? {
             let (name, spelled) = (from.text()?, from.text()?);
@@ -162,12 +164,14 @@ impl Aggregator for PrometheusTable {
     }
 
     fn tick(&mut self, now: UnixNanos) {
+        self.translator.watch_since(now);
         self.sweep(now);
     }
 
     fn emit(&mut self, _now: UnixNanos, _out: &mut Vec<AnyBatch>) {}
 
     fn save(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.translator.watches_since());
         self.table.targets.save(self.input, out);
         let families = self.table.families_after(None, usize::MAX);
         put_varint(out, families.len() as u64);
@@ -211,7 +215,7 @@ const KINDS: [Kind; 7] =
     [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary, Kind::Info, Kind::StateSet, Kind::Unknown];
 
 /// Goes up when the form of the saved state changes.
-const STATE_VERSION: u32 = 3;
+const STATE_VERSION: u32 = 4;
 
 /// Series looked after at one tick.
 const SWEPT_PER_TICK: u32 = 32_768;

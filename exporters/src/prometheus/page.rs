@@ -95,6 +95,7 @@ impl Page {
                 exemplar_retention_ns: config.exemplar_retention_ns(),
                 created: config.created_timestamps,
                 timestamps: config.send_timestamps,
+                zero_first_ns: config.zero_first_ns(),
             },
             connections: Connections {
                 silence_max: config.silence_max(),

@@ -14,6 +14,7 @@ mod state;
 mod streams;
 mod types;
 mod utf8;
+mod zero_first;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ impl Fixture {
             exemplar_retention_ns: config.exemplar_retention_ns(),
             created: config.created_timestamps,
             timestamps: config.send_timestamps,
+            zero_first_ns: config.zero_first_ns(),
         };
         Self { table, input, show, now_ns: START_NS }
     }
@@ -95,6 +97,9 @@ fn page(metrics: Vec<Metric>) -> String {
     fixture.put(Resource::default(), metrics);
     fixture.open_metrics()
 }
+
+/// The state of a table without anything.
+const EMPTY: &[u8] = &[0, 0, 0];
 
 /// 2023-11-14T22:13:20Z.
 const START_NS: u64 = 1_700_000_000 * SECOND;

@@ -65,6 +65,8 @@ pub struct Translator {
     bounds: Vec<f64>,
     counts: Vec<u64>,
     quantiles: Vec<(f64, f64)>,
+    /// The first moment it was told of: what began before may have counted before anyone could see it.
+    since_ns: u64,
     /// Which input of the table this is.
     input: u8,
 }
@@ -81,6 +83,7 @@ struct Target<'a> {
     metric: Metric<'a>,
     temporality: Option<Temporality>,
     now_ns: u64,
+    since_ns: u64,
     input: u8,
 }
 
@@ -102,12 +105,24 @@ impl Translator {
             bounds: Vec::new(),
             counts: Vec::new(),
             quantiles: Vec::new(),
+            since_ns: u64::MAX,
             input,
         }
     }
 
+    /// Takes note that the table existed at this moment.
+    pub fn watch_since(&mut self, now: UnixNanos) {
+        self.since_ns = self.since_ns.min(now.0);
+    }
+
+    /// The first moment it was told of, in nanoseconds since 1970.
+    pub fn watches_since(&self) -> u64 {
+        self.since_ns
+    }
+
     /// Puts every point of a batch into the table.
     pub fn apply(&mut self, table: &Table, batch: &Batch<Metrics>, now: UnixNanos) {
+        self.watch_since(now);
         for resource_metrics in batch.view().resource_metrics() {
             self.resource(table, resource_metrics.resource(), now);
             let resource = self.labels.mark();
@@ -239,6 +254,7 @@ impl Translator {
             metric: description,
             temporality,
             now_ns: now.0,
+            since_ns: self.since_ns,
             input: self.input,
         };
         self.points(&target, &data);
@@ -464,15 +480,23 @@ impl Target<'_> {
         time_ns: u64,
     ) -> Result<Point<'a>, Dropped> {
         let time_ns = self.time(time_ns);
+        let temporality = self.temporality.ok_or(Dropped::NoTemporality)?;
+        // A start after its point says nothing.
+        let start_ns = if start_ns > time_ns { 0 } else { start_ns };
+        let from_zero = match temporality {
+            Temporality::Delta => true,
+            Temporality::Cumulative => start_ns >= self.since_ns,
+            Temporality::Instant => false,
+        };
         Ok(Point {
             labels,
             stream,
             adds_up: self.adds_up,
-            // A start after its point says nothing.
-            start_ns: if start_ns > time_ns { 0 } else { start_ns },
+            start_ns,
             time_ns,
             now_ns: self.now_ns,
-            temporality: self.temporality.ok_or(Dropped::NoTemporality)?,
+            temporality,
+            from_zero,
             input: self.input,
         })
     }

@@ -10,7 +10,7 @@ use super::{
     index::ENTRY_BYTES,
     streams::{Stream, Streams},
     usage::Usage,
-    value::{Temporality, Value},
+    value::{Show, Temporality, Value},
 };
 use crate::prometheus::{
     exemplar::ALLOCATION,
@@ -35,6 +35,9 @@ pub struct Point<'a> {
     pub now_ns: u64,
     /// How it relates to the point before.
     pub temporality: Temporality,
+    /// Whether all that it counts was counted since the table exists, so that a new series began at zero before the
+    /// eyes of whoever reads the page.
+    pub from_zero: bool,
     /// Which input of the table writes it; snapshots are taken per input.
     pub input: u8,
 }
@@ -49,6 +52,8 @@ pub(super) struct Row<V> {
     streams: Option<Box<Streams<V>>>,
     /// Seconds since 1970.
     pub(super) arrived_s: u32,
+    /// When it came, rounded up, while it may be shown as zero; zero for one that did not begin so.
+    born_s: u32,
     pub(super) start_ns: u64,
     /// Never falls.
     pub(super) time_ns: u64,
@@ -73,6 +78,7 @@ impl<V: Value> Row<V> {
             stream: point.stream,
             streams: None,
             arrived_s: seconds(point.now_ns),
+            born_s: if point.from_zero { seconds(point.now_ns.saturating_add(999_999_999)) } else { 0 },
             start_ns,
             time_ns: point.time_ns,
             value,
@@ -139,6 +145,25 @@ impl<V: Value> Row<V> {
         self.input = point.input;
     }
 
+    /// What is shown in place of the value: zero, as long after the series came as `show` says, so that whoever
+    /// computes increases sees the first one.
+    pub(super) fn zero(&self, show: &Show) -> Option<V> {
+        let is_new = self.born_s > 0 && self.age_ns(show.now_ns) < show.zero_first_ns;
+        if is_new { self.value.zero() } else { None }
+    }
+
+    /// Shows the value from now on, once it is old enough, whatever becomes of the clock.
+    pub(super) fn grow_up(&mut self, now_ns: u64, zero_first_ns: u64) {
+        if self.born_s > 0 && self.age_ns(now_ns) >= zero_first_ns {
+            self.born_s = 0;
+        }
+    }
+
+    /// A clock that was put back does not make it younger than it was.
+    fn age_ns(&self, now_ns: u64) -> u64 {
+        (u64::from(self.born_s) * 1_000_000_000).abs_diff(now_ns)
+    }
+
     /// The same beginning with another value.
     pub(super) fn with_value(self, value: V) -> Self {
         Self { value, ..self }
@@ -164,6 +189,7 @@ impl<V: Value> Row<V> {
         put_varint(out, self.stream);
         out.push(u8::from(self.own_start) | u8::from(self.streams.is_some()) << 1);
         put_varint(out, u64::from(self.arrived_s));
+        put_varint(out, u64::from(self.born_s));
         put_varint(out, self.start_ns);
         put_varint(out, self.time_ns);
         self.value.save(out);
@@ -175,11 +201,12 @@ impl<V: Value> Row<V> {
         let labels: Box<[u8]> = from.labels()?.into();
         let (stream, flags) = (from.varint()?, from.byte()?);
         let arrived_s = u32::try_from(from.varint()?).ok()?;
+        let born_s = u32::try_from(from.varint()?).ok()?;
         let (start_ns, time_ns) = (from.varint()?, from.varint()?);
         let value = V::restore(from)?;
         let streams = if flags & 2 == 0 { None } else { Some(Box::new(Streams::restore(from)?)) };
         let own_start = flags & 1 != 0;
-        Some(Self { labels, stream, streams, arrived_s, start_ns, time_ns, value, input, own_start })
+        Some(Self { labels, stream, streams, arrived_s, born_s, start_ns, time_ns, value, input, own_start })
     }
 
     /// Whether the point is of the stream that is shown, restarted perhaps. One that began earlier is of another
@@ -263,7 +290,8 @@ impl<V: Value> Row<V> {
     ) -> Result<(), Dropped> {
         let fresh = Self::first(point, reading)?;
         self.release(usage);
-        *self = Self { labels: std::mem::take(&mut self.labels), ..fresh };
+        // The series is no new one: its value falls, which is how a restart looks.
+        *self = Self { labels: std::mem::take(&mut self.labels), born_s: 0, ..fresh };
         Ok(())
     }
 

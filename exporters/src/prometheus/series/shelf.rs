@@ -36,6 +36,19 @@ pub struct Shelf<V> {
     hidden: HashMap<u64, Hidden<V>, foldhash::fast::RandomState>,
 }
 
+/// What is too old at the moment of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// The moment.
+    pub now_ns: u64,
+    /// A series that did not arrive since then is removed; in seconds.
+    pub expire_before_s: u32,
+    /// How long an exemplar is kept.
+    pub exemplar_retention_ns: u64,
+    /// How long a new series is shown as zero.
+    pub zero_first_ns: u64,
+}
+
 #[derive(Debug)]
 struct Hidden<V> {
     start_ns: u64,
@@ -137,30 +150,31 @@ impl<V: Value> Shelf<V> {
             let Some(row) = self.row(place) else { continue };
             let (start_ns, time_ns) = (row.start_ns, row.time_ns);
             let line = Line { kind, labels: &row.labels, start_ns, time_ns, show };
-            line.write(&row.value, writer);
+            match row.zero(show) {
+                // With times on the page the zero is from before the value.
+                Some(zero) => {
+                    Line { time_ns: time_ns.saturating_sub(1_000_000), ..line }.write(&zero, writer);
+                }
+                None => line.write(&row.value, writer),
+            }
         }
         end
     }
 
-    /// Looks after `count` places from `place` on: removes series that did not arrive since
-    /// `expire_before_s`, and exemplars past their retention.
-    pub fn sweep(
-        &mut self,
-        places: std::ops::Range<u32>,
-        expire_before_s: u32,
-        (now_ns, retention_ns): (u64, u64),
-        usage: &Usage,
-    ) {
+    /// Looks after some places: removes series that expired and exemplars past their time, and ends the time in which
+    /// new series are shown as zero.
+    pub fn sweep(&mut self, places: std::ops::Range<u32>, ages: &Ages, usage: &Usage) {
         for place in places {
             let Some(row) = self.row(place) else { continue };
-            if row.arrived_s < expire_before_s {
+            if row.arrived_s < ages.expire_before_s {
                 let hash = usage.hash(&row.labels);
                 self.remove(place, hash, usage);
                 usage.expired.add(1);
                 continue;
             }
             let forget = self.update(place, usage, |row| {
-                row.value.forget_exemplars(now_ns, retention_ns);
+                row.grow_up(ages.now_ns, ages.zero_first_ns);
+                row.value.forget_exemplars(ages.now_ns, ages.exemplar_retention_ns);
                 Ok(())
             });
             debug_assert!(forget.is_ok(), "forgetting cannot fail");

@@ -58,6 +58,9 @@ pub trait Value: Sized + Send + 'static {
     /// The same without exemplars.
     fn bare(&self) -> Self;
 
+    /// What it was before anything was counted; nothing for what does not begin at zero.
+    fn zero(&self) -> Option<Self>;
+
     /// What was added since `earlier`, as a value of its own; `None` if it is no continuation of it.
     fn since(&self, earlier: &Self) -> Option<Self>;
 
@@ -115,6 +118,8 @@ pub struct Show {
     pub created: bool,
     /// Whether samples carry the time of their point.
     pub timestamps: bool,
+    /// How long a new counter or histogram is shown as zero.
+    pub zero_first_ns: u64,
 }
 
 // === impl Line ===

@@ -76,9 +76,9 @@ fn two_inputs_of_one_table_save_and_restore_their_own_series() {
     fixture.input.save(&mut state);
     let mut other = PrometheusTable::new(&config, Arc::clone(&fixture.table), 1);
     assert_ne!(other.fingerprint(), fixture.input.fingerprint());
-    other.restore(&[0, 0]).unwrap();
+    other.restore(EMPTY).unwrap();
     assert!(fixture.open_metrics().contains("mine 1\n"));
-    fixture.input.restore(&[0, 0]).unwrap();
+    fixture.input.restore(EMPTY).unwrap();
     assert_eq!(fixture.open_metrics(), "# EOF\n");
     fixture.input.restore(&state).unwrap();
     assert!(fixture.open_metrics().contains("mine 1\n"));

@@ -160,7 +160,7 @@ fn sums_go_on_after_a_restart_of_ours() {
     put(&mut after, host("b"), 9, 1, 20);
     put(&mut after, host("a"), 101, 0, 20);
     assert_eq!(value(&after, "c_total"), "110");
-    after.input.restore(&[0, 0]).unwrap();
+    after.input.restore(EMPTY).unwrap();
     assert_eq!((after.table.usage.hidden.get(), after.table.usage.bytes.get()), (0, 0));
 }
 

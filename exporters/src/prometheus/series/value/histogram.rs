@@ -245,6 +245,16 @@ impl Value for Histogram {
         Self { buckets, sum: self.sum, exemplars: Box::default() }
     }
 
+    fn zero(&self) -> Option<Self> {
+        let buckets = match &self.buckets {
+            Buckets::Explicit { bounds, counts } => {
+                Buckets::Explicit { bounds: Arc::clone(bounds), counts: counts.iter().map(|_| 0).collect() }
+            }
+            Buckets::Exponential(buckets) => Buckets::Exponential(Box::new(buckets.zero())),
+        };
+        Some(Self { buckets, sum: self.sum.map(|_| 0.0), exemplars: Box::default() })
+    }
+
     fn since(&self, earlier: &Self) -> Option<Self> {
         if !self.same_shape(earlier) {
             return None;

@@ -85,6 +85,10 @@ impl Value for Single {
         Self { exemplar: None, ..*self }
     }
 
+    fn zero(&self) -> Option<Self> {
+        self.monotonic.then_some(Self { bits: 0, exemplar: None, ..*self })
+    }
+
     fn since(&self, earlier: &Self) -> Option<Self> {
         let (now, then) = (self.number(), earlier.number());
         let fell = self.monotonic && now.as_f64() < then.as_f64();

@@ -60,6 +60,10 @@ impl Value for Summary {
         Self { quantiles: self.quantiles.clone(), ..*self }
     }
 
+    fn zero(&self) -> Option<Self> {
+        None
+    }
+
     fn since(&self, earlier: &Self) -> Option<Self> {
         let count = self.count.checked_sub(earlier.count)?;
         Some(Self { quantiles: Box::default(), sum: self.sum - earlier.sum, count })

@@ -87,6 +87,15 @@ impl Exponential {
         self.positive.encode(by, histogram::POSITIVE_SPAN, out);
     }
 
+    /// The same buckets before anything was observed.
+    pub fn zero(&self) -> Self {
+        let mut zero = self.clone();
+        zero.zero_count = 0;
+        zero.positive.counts.fill(0);
+        zero.negative.counts.fill(0);
+        zero
+    }
+
     /// Adds the observations of another.
     pub fn add(&mut self, other: &Self) {
         let scale = self.scale.min(other.scale);
