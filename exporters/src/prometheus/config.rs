@@ -34,6 +34,9 @@ pub struct Config {
     pub enable_open_metrics: Option<bool>,
     /// Whether names get the unit and `_total`; the older way to say `translation_strategy`.
     pub add_metric_suffixes: Option<bool>,
+    /// Whether gauges of unit `1` get `_ratio`, as in the Collector; what OpenTelemetry says of names has no such rule
+    /// any more.
+    pub add_ratio_suffix: bool,
     /// How names are translated.
     pub translation_strategy: Option<TranslationStrategy>,
     /// Whether every resource attribute becomes a label of every series.
@@ -202,7 +205,9 @@ impl Config {
         let offered = self.enable_open_metrics.map(|_| ConfigError::new("enable_open_metrics", offered));
         let both = self.add_metric_suffixes.and(self.translation_strategy);
         let overruled = both.map(|_| ConfigError::new("add_metric_suffixes", overruled));
-        offered.into_iter().chain(overruled).collect()
+        let unsuffixed = (self.add_ratio_suffix && !self.adds_suffixes())
+            .then(|| ConfigError::new("add_ratio_suffix", "changes nothing here: names get no suffixes"));
+        offered.into_iter().chain(overruled).chain(unsuffixed).collect()
     }
 
     /// How much the table may hold.
@@ -246,6 +251,7 @@ impl Default for Config {
             metric_expiration: Span(Duration::ZERO),
             enable_open_metrics: None,
             add_metric_suffixes: None,
+            add_ratio_suffix: false,
             translation_strategy: None,
             resource_to_telemetry_conversion: ResourceConversion::default(),
             resource_constant_labels: ResourceLabels::default(),

@@ -4,9 +4,9 @@
 //! - **Out:** names of `[a-zA-Z0-9_:]` (labels without `:`), appended to a buffer that is reused.
 //! - **Guaranteed:** the output is a valid name or empty; runs of `_` are one `_`; no label name starts
 //!   with `_`, which Prometheus keeps for itself.
-//! - **Not here:** how a scraper gets names in UTF-8 ([`super::escaping`]), and the suffix `_ratio` for gauges of unit
-//!   `1`, which the current specification no longer knows (OpenTelemetry, *Prometheus and OpenMetrics Compatibility*,
-//!   Metric Metadata).
+//! - **Not here:** how a scraper gets names in UTF-8 ([`super::escaping`]). A gauge of unit `1` gets no `_ratio`, which
+//!   the current specification no longer knows (OpenTelemetry, *Prometheus and OpenMetrics Compatibility*, Metric
+//!   Metadata); who wants it gives `ratio` as the unit.
 
 use super::{escaping::SPELLING_BYTES_MAX, text::Kind};
 

@@ -232,9 +232,10 @@ impl Translator {
         let data = metric.data();
         let (mut kind, temporality) = kind_of(metric, &data);
         let (mut name, mut spelled) = (std::mem::take(&mut self.name), std::mem::take(&mut self.spelled));
-        let Settings { namespace, suffixes, .. } = &self.settings;
-        let had_suffix =
-            names::family_name(&mut name, namespace, metric.name(), kind, metric.unit(), *suffixes);
+        let Settings { namespace, suffixes, ratio, .. } = &self.settings;
+        let is_ratio = *ratio && metric.unit() == "1" && matches!(data, Data::Gauge(_));
+        let unit = if is_ratio { "ratio" } else { metric.unit() };
+        let had_suffix = names::family_name(&mut name, namespace, metric.name(), kind, unit, *suffixes);
         if kind == Kind::Counter && !suffixes && !had_suffix {
             // A counter's sample must end in `_total`, which the user does not want to see added.
             kind = Kind::Unknown;
@@ -242,7 +243,7 @@ impl Translator {
         if self.settings.utf8 {
             names::spelled_name(&mut spelled, &name, namespace, metric.name(), kind);
         }
-        let unit = names::unit_suffix(metric.unit());
+        let unit = names::unit_suffix(unit);
         let description =
             Metric { name: &name, spelled: &spelled, kind, unit: &unit, help: metric.description() };
         let stream = self.identity.whole([of, self.identity.texts([metric.name(), metric.unit()])]);

@@ -126,6 +126,31 @@ fn sums_and_histograms_without_temporality_are_dropped_for_that_reason_and_hold_
 }
 
 #[test]
+fn p_n8_a_gauge_of_unit_one_is_called_a_ratio_only_where_that_is_wanted() {
+    let metrics = || {
+        vec![
+            gauge("load", "1", vec![int(&[], 1)]),
+            gauge("hit.ratio", "1", vec![int(&[], 1)]),
+            sum("calls", "1", CUMULATIVE, true, vec![int(&[], 1)]),
+            sum("level", "1", CUMULATIVE, false, vec![int(&[], 1)]),
+        ]
+    };
+    let families = |config: &Config| {
+        let mut fixture = Fixture::with(config);
+        fixture.put(Resource::default(), metrics());
+        let page = fixture.open_metrics();
+        let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types.filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(families(&Config::default()), ["calls", "hit_ratio", "level", "load"]);
+    let config = Config { add_ratio_suffix: true, ..Config::default() };
+    assert_eq!(families(&config), ["calls", "hit_ratio", "level", "load_ratio"]);
+    let config = Config { add_metric_suffixes: Some(false), ..config };
+    assert_eq!(families(&config)[3], "load");
+    assert_eq!(config.without_effect()[0].path, "add_ratio_suffix");
+}
+
+#[test]
 fn p_t9_an_exponential_histogram_is_shown_with_explicit_buckets() {
     let point = ExponentialHistogramDataPoint {
         count: 40,

@@ -9,6 +9,8 @@ pub struct Settings {
     pub(super) namespace: String,
     pub(super) const_labels: Vec<(String, String)>,
     pub(super) suffixes: bool,
+    /// Whether gauges of unit `1` get `_ratio`.
+    pub(super) ratio: bool,
     /// Whether names are kept as they are spelled.
     pub(super) utf8: bool,
     pub(super) resource_labels: Option<ResourceLabels>,
@@ -24,6 +26,7 @@ impl Settings {
             namespace: config.namespace.clone(),
             const_labels: config.const_labels.clone().into_iter().collect(),
             suffixes: config.adds_suffixes(),
+            ratio: config.add_ratio_suffix,
             utf8: config.keeps_utf8(),
             resource_labels: resource_labels(config),
             scope_labels: !config.without_scope_info,
