@@ -77,6 +77,25 @@ async fn the_status_names_every_part_and_how_it_fares() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_state_lags_by_what_it_has_not_taken_in_and_not_by_what_no_snapshot_holds() {
+    let backend = Backend::start().await;
+    let phasor = start(&backend.address.to_string());
+    Sender::connect(&phasor.grpc()).await.export(TRACES, request()).await.expect("accepted");
+    let cursor = eventually("the connector has counted the spans", || async {
+        let now = status(&phasor).await;
+        let traces = now["pipelines"].as_array()?.iter().find(|pipeline| pipeline["name"] == "traces")?;
+        let exit = traces["exporters"].as_array()?.iter().find(|exit| exit["id"] == "span_metrics")?;
+        let cursors = now["cursors"].as_array()?;
+        let cursor = cursors.iter().find(|cursor| cursor["consumer"] == "span_metrics")?;
+        let has_caught_up = exit["sent"] == 2 && exit["lag_bytes"] == 0 && cursor["lag_items"] == 0;
+        has_caught_up.then(|| cursor.clone())
+    })
+    .await;
+    assert_eq!(cursor["lag_bytes"], 0);
+    assert!(cursor["held_bytes"].is_u64(), "{cursor}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_is_down_is_a_recoverable_error_with_its_words_and_age_until_it_is_back() {
     let backend = Backend::start().await;
     let address = backend.address.to_string();

@@ -153,6 +153,7 @@ impl Debug {
                         self.show(record).await;
                     }
                     cursor.commit(last);
+                    show_lag(&edge, &cursor);
                 }
             }
         }

@@ -323,11 +323,13 @@ pub struct CursorStats {
     pub name: String,
     /// What the pipeline promises, and so what becomes of what the cursor leaves behind.
     pub mode: Mode,
-    /// Weight between commit and end.
+    /// Weight between what the consumer has taken in and the end.
     pub lag_bytes: u64,
-    /// Items between commit and end.
+    /// Items between the same.
     pub lag_items: u64,
-    /// Its bound.
+    /// Weight between commit and end: what an aggregator has taken in stays until two snapshots hold it.
+    pub held_bytes: u64,
+    /// The bound of `held_bytes`.
     pub lag_bytes_max: u64,
     /// Items lost to `drop_oldest`.
     pub dropped_items: u64,

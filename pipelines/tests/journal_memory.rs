@@ -108,6 +108,26 @@ fn an_entry_that_one_pipeline_refuses_reaches_none() {
 }
 
 #[test]
+fn what_was_taken_in_is_no_lag_and_holds_its_place_until_it_is_committed() {
+    let journal = journal(&[Mode::Memory]);
+    let one = batch(1, 20);
+    let cursor = cursor(&journal, 0, "state", weight(&one), OnFull::Refuse);
+    drop(append(&journal, &[0], &one).unwrap());
+    let last = read_all(&cursor, usize::MAX).last().unwrap().0;
+    assert_eq!(cursor.lag_bytes(), weight(&one), "what was only read may still be lost");
+    cursor.apply(last);
+    let stats = journal.stats().cursors.remove(0);
+    assert_eq!((stats.lag_bytes, stats.lag_items, stats.held_bytes), (0, 0, weight(&one)));
+    assert_eq!(cursor.lag_bytes(), 0);
+    let refusal = append(&journal, &[0], &one).unwrap_err();
+    assert_eq!(refusal, Refusal::retry(Reason::QueueFull), "the bound is on what is held");
+    cursor.commit(last);
+    assert_eq!(journal.stats().cursors[0].held_bytes, 0);
+    drop(append(&journal, &[0], &one).unwrap());
+    assert_eq!(cursor.lag_bytes(), weight(&one));
+}
+
+#[test]
 fn a_batch_above_every_bound_is_refused_for_good() {
     let journal = journal(&[Mode::Memory]);
     let _cursor = cursor(&journal, 0, "a", weight(&batch(1, 20)), OnFull::Refuse);

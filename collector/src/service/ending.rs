@@ -110,6 +110,7 @@ mod tests {
             mode,
             lag_bytes: 10 * items,
             lag_items: items,
+            held_bytes: 10 * items,
             lag_bytes_max: 1_000,
             dropped_items: 1,
         }

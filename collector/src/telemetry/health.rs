@@ -3,6 +3,10 @@
 //! - `/livez`: every loop goes round. `/readyz`: the receivers are open and the journal takes data. `/health`,
 //!   `/api/health`: the same as JSON. The extension `health_check` answers on a port of its own as the
 //!   OpenTelemetry Collector's does, and to the probes.
+//! - **Not a reason to be unready:** a replay, during which data is taken as ever (only `/metrics` waits for it), and a
+//!   consumer that has used up its lag budget: its pipeline answers "later" with a hint, the others take data. Taken out
+//!   of service for it, every replica would go at once when a backend is down, and senders would hear nothing at all.
+//!   `/api/v1/status` tells of both.
 //! - **Guaranteed:** never waits for a batch, a disk or a lock of the data plane longer than to copy its numbers.
 
 use std::{

@@ -85,7 +85,7 @@ pub struct ConsumerEdge {
     pub dropped: Count,
     /// Requests that failed and were tried again.
     pub retries: Count,
-    /// Bytes between the cursor and the end of the pipeline.
+    /// Bytes between what was taken in and the end of the pipeline.
     pub lag_bytes: Gauge,
     /// The bound of `lag_bytes`.
     pub lag_bytes_max: Gauge,

@@ -239,13 +239,16 @@ impl Running {
             edge.sent.add(record.batch.items() as u64);
             self.unsaved_bytes += record.batch.bytes().len() as u64;
         }
-        edge.lag_bytes.set(cursor.lag_bytes());
+        let is_saved = self.is_durable && *durable;
         match records.last() {
-            Some(last) if !(self.is_durable && *durable) => cursor.commit(last.position),
-            _ if self.unsaved_bytes >= SNAPSHOT_BYTES.max(self.state_bytes * SNAPSHOT_STATE_FACTOR) => {
-                self.save_in_turn();
-            }
-            _ => {}
+            Some(last) if is_saved => cursor.apply(last.position),
+            Some(last) => cursor.commit(last.position),
+            None => {}
+        }
+        edge.lag_bytes.set(cursor.lag_bytes());
+        let due = SNAPSHOT_BYTES.max(self.state_bytes * SNAPSHOT_STATE_FACTOR);
+        if is_saved && self.unsaved_bytes >= due {
+            self.save_in_turn();
         }
     }
 
@@ -447,7 +450,10 @@ fn fares_badly(inputs: &[Input], status: Status, error: &impl std::fmt::Display)
 }
 
 fn beat(inputs: &[Input]) {
-    inputs.iter().for_each(|input| input.edge.pulse.beat());
+    for Input { cursor, edge, .. } in inputs {
+        edge.pulse.beat();
+        edge.lag_bytes.set(cursor.lag_bytes());
+    }
 }
 
 /// The number of one batch of an emission. Aggregators of different names never meet.

@@ -170,9 +170,14 @@ impl Cursor {
         state.pipelines.get(self.pipeline.0).map(|pipeline| pipeline.recovered_end).unwrap_or_default()
     }
 
-    /// Weight between what is committed and the end (see [`super::RECORD_COST`]).
+    /// Everything up to and including `position` was taken in. Without a commit it may be wanted again, after a crash.
+    pub fn apply(&self, position: Position) {
+        self.look(|slot, _| slot.apply(position));
+    }
+
+    /// Weight between what was taken in, or committed, and the end (see [`super::RECORD_COST`]).
     pub fn lag_bytes(&self) -> u64 {
-        self.look(|slot, end| slot.lag(end))
+        self.look(|slot, end| slot.behind(end))
     }
 
     /// Items lost because the lag budget was used up.
@@ -224,7 +229,7 @@ impl Cursor {
         Poll::Pending
     }
 
-    fn look<T: Default>(&self, look: impl FnOnce(&Slot, Position) -> T) -> T {
+    fn look<T: Default>(&self, look: impl FnOnce(&mut Slot, Position) -> T) -> T {
         let mut state = self.shared.lock();
         let Some(pipeline) = state.pipelines.get_mut(self.pipeline.0) else { return T::default() };
         let end = pipeline.tail.end();

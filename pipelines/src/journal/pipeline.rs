@@ -44,6 +44,8 @@ pub(super) struct Slot {
     pub(super) read: Position,
     /// Everything up to here is done with. `committed <= read`.
     pub(super) committed: Position,
+    /// Everything up to here was taken in; what is behind the commit may be wanted again. `committed <= applied`.
+    pub(super) applied: Position,
     /// Ranges between `committed` and `read` that were dropped unread, in order.
     pub(super) gaps: Vec<(Position, Position)>,
     pub(super) dropped_items: u64,
@@ -214,6 +216,7 @@ impl Slot {
             bounds,
             read: position,
             committed: position,
+            applied: position,
             gaps: Vec::new(),
             dropped_items: 0,
             waker: None,
@@ -226,10 +229,15 @@ impl Slot {
         (end.bytes - self.committed.bytes).saturating_sub(dropped)
     }
 
-    /// Items between commit and `end`, without what was dropped.
-    fn lag_items(&self, end: Position) -> u64 {
+    /// Weight between what was taken in and `end`, without what was dropped.
+    pub(super) fn behind(&self, end: Position) -> u64 {
+        self.lag(end).saturating_sub(self.applied.bytes - self.committed.bytes)
+    }
+
+    /// Items between what was taken in and `end`, without what was dropped.
+    fn items_behind(&self, end: Position) -> u64 {
         let dropped: u64 = self.gaps.iter().map(|(from, to)| to.items - from.items).sum();
-        (end.items - self.committed.items).saturating_sub(dropped)
+        (end.items - self.applied.items).saturating_sub(dropped)
     }
 
     /// The cursor in numbers, in a pipeline that ends at `end`.
@@ -238,8 +246,9 @@ impl Slot {
             pipeline: pipeline.name.clone(),
             name: self.name.clone(),
             mode: pipeline.mode,
-            lag_bytes: self.lag(end),
-            lag_items: self.lag_items(end),
+            lag_bytes: self.behind(end),
+            lag_items: self.items_behind(end),
+            held_bytes: self.lag(end),
             lag_bytes_max: self.bounds.lag_bytes_max,
             dropped_items: self.dropped_items,
         }
@@ -256,12 +265,19 @@ impl Slot {
             }
             !passed
         });
+        self.applied = self.applied.max(self.committed);
+    }
+
+    /// Takes note that everything up to `position` was taken in, and may be wanted again.
+    pub(super) fn apply(&mut self, position: Position) {
+        self.applied = self.applied.max(position.min(self.read));
     }
 
     /// Goes back, or forward, to `position`.
     pub(super) fn rewind(&mut self, position: Position) {
         self.read = position;
         self.committed = position;
+        self.applied = position;
         self.gaps.clear();
     }
 

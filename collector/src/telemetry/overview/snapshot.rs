@@ -183,8 +183,12 @@ pub struct Cursor {
     pub pipeline: String,
     pub consumer: String,
     pub mode: &'static str,
+    /// Bytes it has not taken in.
     pub lag_bytes: u64,
     pub lag_items: u64,
+    /// Bytes that the journal keeps for it: for who keeps state, also what no two snapshots hold yet.
+    pub held_bytes: u64,
+    /// The bound of `held_bytes`.
     pub lag_bytes_max: u64,
     pub dropped_items: u64,
 }
@@ -426,6 +430,7 @@ impl Cursor {
             mode: mode(Some(&stats.mode)),
             lag_bytes: stats.lag_bytes,
             lag_items: stats.lag_items,
+            held_bytes: stats.held_bytes,
             lag_bytes_max: stats.lag_bytes_max,
             dropped_items: stats.dropped_items,
         }
