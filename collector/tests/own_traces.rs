@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::support::{
     backend::Backend,
-    eventually,
+    eventually, http,
     phasor::{Phasor, Start, default_config},
     sender::{Sender, TRACES},
     spans,
@@ -46,7 +46,7 @@ async fn send(phasor: &Phasor) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_and_an_attempt_to_export_are_a_span_each() {
     let (backend, own) = (Backend::start().await, Backend::start().await);
-    let phasor = start(&backend, "127.0.0.1:0", &own.address.to_string(), "");
+    let phasor = start(&backend, "127.0.0.1:0", &own.address.to_string(), PROPAGATED);
     send(&phasor).await;
     let told = eventually("both are told", || async {
         let told = own.spans();
@@ -61,6 +61,30 @@ async fn a_request_and_an_attempt_to_export_are_a_span_each() {
     assert_eq!(number(exported[0], "items.sent"), Some(3));
     // Server and client.
     assert_eq!((received[0].kind, exported[0].kind), (2, 3));
+    // As gRPC's instrumentation in the Collector does: the call carries the span it is made in.
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let traceparent = format!("00-{}-{}-01", hex(&exported[0].trace_id), hex(&exported[0].span_id));
+    assert_eq!(backend.traceparents(), [traceparent]);
+    assert!(own.traceparents().iter().all(String::is_empty), "sending own traces is no span");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_the_phase_store_is_a_span_in_the_trace_of_its_caller() {
+    let (backend, own) = (Backend::start().await, Backend::start().await);
+    let phasor = start(&backend, "127.0.0.1:0", &own.address.to_string(), PROPAGATED);
+    let url = |path: &str| format!("http://{}{path}", phasor.api());
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    http::get(&url("/api/v1/tasks"), &[("traceparent", traceparent)]).await;
+    http::get(&url("/api/v1/nothing"), &[]).await;
+    let told = eventually("the request is told", || async {
+        let told = own.spans();
+        (!told.is_empty()).then_some(told)
+    })
+    .await;
+    let [span] = &named(&told, "GET /api/v1/tasks")[..] else { panic!("{told:?}") };
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(number(span, "http.response.status_code"), Some(401));
+    assert_eq!((span.kind, span.parent_span_id.as_slice()), (2, &b"\xb7\xadkqi 31"[..]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,4 +126,8 @@ async fn without_the_key_nothing_is_told() {
     let phasor = Start::config(default_config(", otlp_grpc", &exporter)).start();
     send(&phasor).await;
     eventually("the request arrives", || async { (backend.spans().len() == 3).then_some(()) }).await;
+    assert_eq!(backend.traceparents(), [""]);
 }
+
+/// Contexts of traces cross the process.
+const PROPAGATED: &str = "      propagators: [tracecontext]";

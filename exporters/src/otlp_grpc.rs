@@ -14,6 +14,7 @@ use http::{Uri, uri::PathAndQuery};
 use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
+    spans,
 };
 use proto::{
     SignalKind,
@@ -206,6 +207,9 @@ impl Client {
         let codec = BytesCodec { request_bytes: compressible.as_ref().map_or(0, Bytes::len) };
         let mut request = Request::new(tokio_stream::iter(compressible));
         *request.metadata_mut() = self.metadata();
+        if let Some(Ok(traceparent)) = spans::traceparent().map(|text| text.parse()) {
+            request.metadata_mut().insert("traceparent", traceparent);
+        }
         request.set_timeout(self.timeout);
         let answer = grpc.streaming(request, path(signal), codec).await;
         let mut answer = answer.map_err(|status| (Voice::Destination, status))?.into_inner();

@@ -24,6 +24,7 @@ use hyper_util::{
 use pipelines::{
     config::ConfigError,
     consumer::{Exporter, Feed},
+    spans,
 };
 use proto::SignalKind;
 use tokio::time::timeout;
@@ -142,6 +143,9 @@ impl Client {
         headers.extend(self.headers.clone());
         if let Some(credentials) = &self.credentials {
             credentials.apply(headers);
+        }
+        if let Some(Ok(traceparent)) = spans::traceparent().map(HeaderValue::try_from) {
+            headers.insert("traceparent", traceparent);
         }
         request
     }

@@ -7,7 +7,10 @@
 //!   sends its spans to itself, or two that send them to each other, come to rest.
 //! - **Not here:** OpenTelemetry, sampling, sending.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use proto::AnyBatch;
 use tracing::{Span, field::Empty, info_span};
@@ -18,11 +21,18 @@ use crate::engine::edge::ConsumerEdge;
 static WANTED: AtomicBool = AtomicBool::new(false);
 /// Whether the trace of a caller is gone on with.
 static PROPAGATED: AtomicBool = AtomicBool::new(false);
+/// How a span is told to those we call.
+static TELL: OnceLock<Tell> = OnceLock::new();
 
-/// From here on somebody takes spans; `propagated`: the trace of a caller is gone on with, and told to those we call.
-pub fn want(propagated: bool) {
-    WANTED.store(true, Relaxed);
+/// The `traceparent` of a span (W3C Trace Context); nothing for a span that nobody takes.
+pub type Tell = fn(&Span) -> Option<String>;
+
+/// From here on somebody takes spans; `propagated`: the trace of a caller is gone on with, and told to those we call in
+/// the words of `tell`.
+pub fn want(propagated: bool, tell: Tell) {
+    TELL.get_or_init(|| tell);
     PROPAGATED.store(propagated, Relaxed);
+    WANTED.store(true, Relaxed);
 }
 
 /// Whether anybody takes spans.
@@ -33,6 +43,14 @@ pub fn are_wanted() -> bool {
 /// Whether the context of a trace crosses this process.
 pub fn are_propagated() -> bool {
     PROPAGATED.load(Relaxed)
+}
+
+/// What a call of the span we are in carries as `traceparent`; nothing unless contexts are to cross this process.
+pub fn traceparent() -> Option<String> {
+    if !are_wanted() || !are_propagated() {
+        return None;
+    }
+    TELL.get()?(&Span::current())
 }
 
 /// Whether a batch tells of nothing but the collector's own work: own spans, and the metrics that connectors make,
@@ -124,7 +142,7 @@ mod tests {
     #[test]
     fn nobody_wants_spans_unless_somebody_has_said_so() {
         let edge = ConsumerEdge::new(crate::component::ComponentId::new("otlp_grpc"), SignalKind::Traces);
-        assert!(!are_wanted());
+        assert!(!are_wanted() && traceparent().is_none());
         assert!(attempt(&edge, &[spans(&["shop"])]).is_disabled());
     }
 }

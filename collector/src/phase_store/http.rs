@@ -30,7 +30,7 @@ use super::{
     keys::{Access, Role, Secret},
     store::{Scope, Store},
 };
-use crate::receivers::admission::Admission;
+use crate::{receivers::admission::Admission, telemetry::traces};
 
 /// What the handlers share.
 pub struct State {
@@ -50,6 +50,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/api/v1/phases/retrieve", get(reading::retrieve))
         .route("/api/v1/tasks", get(reading::tasks))
         .route("/api/v1/tasks/{task_id}", get(reading::task))
+        .route_layer(from_fn(traces::served))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
 }

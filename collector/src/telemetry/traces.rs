@@ -1,4 +1,5 @@
-//! Own traces: a span for each request that was received and each attempt to export, sent over OTLP.
+//! Own traces: a span for each request that was received, of the phase store too, and each attempt to export, sent over
+//! OTLP.
 //!
 //! - **In:** spans of `tracing` under the target [`TARGET`], and nothing else: what libraries below us trace (h2, hyper,
 //!   tonic, tower) never gets here, so that sending own traces makes no traces.
@@ -8,6 +9,11 @@
 
 use std::time::Duration;
 
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
 use http::HeaderMap;
 use opentelemetry::{
     Context, KeyValue,
@@ -25,7 +31,7 @@ use pipelines::{
 use proto::{AnyBatch, SignalKind};
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
-use tracing::{Span, info_span};
+use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{
@@ -78,7 +84,7 @@ pub fn start(config: &Traces) -> Result<Option<OwnTraces>, StartError> {
     if let Some(sampler) = &config.sampler {
         builder = builder.with_sampler(self::sampler(sampler));
     }
-    pipelines::spans::want(config.are_propagated());
+    pipelines::spans::want(config.are_propagated(), traceparent);
     Ok(Some(OwnTraces { provider: builder.build() }))
 }
 
@@ -98,6 +104,44 @@ pub fn caller(headers: &HeaderMap) -> Caller {
             remote.trace_state.parse::<TraceState>().unwrap_or_default(),
         ))
     }))
+}
+
+/// W3C Trace Context, *traceparent Header Field Values*, of a span.
+fn traceparent(span: &Span) -> Option<String> {
+    let context = span.context();
+    let span = context.span();
+    let context = span.span_context();
+    let flags = context.trace_flags().to_u8();
+    context.is_valid().then(|| format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id()))
+}
+
+/// One request to an HTTP API of ours, told with its route and its status.
+pub async fn served(request: Request, next: Next) -> Response {
+    if !are_wanted() {
+        return next.run(request).await;
+    }
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let span = info_span!(
+        target: TARGET,
+        parent: None,
+        "serve",
+        otel.name = format!("{} {route}", request.method()),
+        otel.kind = "server",
+        http.request.method = request.method().as_str(),
+        http.route = route,
+    );
+    if let Caller(Some(caller)) = caller(request.headers()) {
+        // Fails only once the span was entered.
+        let _ = span.set_parent(Context::new().with_remote_span_context(*caller));
+    }
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    // Semantic conventions for HTTP, *Status*: a server's span fails with 5xx only.
+    if status.is_server_error() {
+        span.set_status(Status::error(status.to_string()));
+    }
+    response
 }
 
 /// One received request; nothing if nobody wants to know, or it tells only of the collector's own work.

@@ -39,6 +39,8 @@ struct Received {
     /// Nothing: every request is taken.
     mind: Option<Mind>,
     requests: Mutex<Vec<(String, Bytes)>>,
+    /// The `traceparent` of each request, or an empty text.
+    traceparents: Mutex<Vec<String>>,
     bytes: AtomicUsize,
 }
 
@@ -85,6 +87,11 @@ impl Backend {
         self.received.requests.lock().expect("no panic while locked").clone()
     }
 
+    /// The `traceparent` of each request received so far, or an empty text.
+    pub fn traceparents(&self) -> Vec<String> {
+        self.received.traceparents.lock().expect("no panic while locked").clone()
+    }
+
     /// The ids of all spans received so far, each once.
     pub fn span_ids(&self) -> BTreeSet<Vec<u8>> {
         self.spans().into_iter().map(|span| span.span_id).collect()
@@ -127,10 +134,13 @@ type Body = StreamBody<futures_util::stream::Iter<std::vec::IntoIter<Result<Fram
 async fn answer(request: Request<Incoming>, received: Arc<Received>) -> Result<Response<Body>, hyper::Error> {
     let path = request.uri().path().to_owned();
     let encoding = request.headers().get("grpc-encoding").map(|value| value.as_bytes().to_vec());
+    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = traceparent.unwrap_or_default().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     let message = unframe(&body, encoding.as_deref());
     received.bytes.fetch_add(message.len(), Relaxed);
     if received.keeps {
+        received.traceparents.lock().expect("no panic while locked").push(traceparent);
         received.requests.lock().expect("no panic while locked").push((path, message.clone()));
     }
     let code = match &received.mind {
