@@ -63,6 +63,15 @@ pub struct Writer {
     out: Vec<u8>,
 }
 
+// === impl WireType ===
+
+impl WireType {
+    /// What stands before a payload of this framing in the field of this number.
+    pub(crate) const fn tag(self, number: u32) -> u64 {
+        (number as u64) << 3 | self as u64
+    }
+}
+
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
@@ -72,28 +81,79 @@ impl<'a> Fields<'a> {
         Self { rest: bytes, length: bytes.len() }
     }
 
-    /// Passes over the messages of this number that come next, if its tag fits into one byte. Gives where the
-    /// next field begins.
-    #[inline]
-    pub(crate) fn pass_messages(&mut self, number: u32) -> usize {
-        let tag = u64::from(number) << 3 | WireType::Len as u64;
-        while let [first @ 0..0x80, rest @ ..] = self.rest
+    /// Passes over the messages of this tag that come next, as long as they are short: tag and length take a byte
+    /// each. Callers meet the others one by one.
+    #[inline(always)]
+    pub(crate) fn pass_messages(&mut self, tag: u64) {
+        while let [first, length @ 0..0x80, rest @ ..] = self.rest
             && u64::from(*first) == tag
-            && let Some((length, rest)) = split_varint(rest)
-            && let Some(after) = usize::try_from(length).ok().and_then(|length| rest.get(length..))
+            && let Some(after) = rest.get(usize::from(*length)..)
         {
             self.rest = after;
         }
-        self.at()
     }
 
+    /// The tag of the next field, see [`WireType::tag`], for readers that know which tags to expect: its payload is
+    /// then taken by the method of its wire type, or passed over by [`pass`](Self::pass). Matching the tag itself
+    /// asks one question a field where [`next`](Iterator::next) leaves two, number and type.
     #[inline(always)]
-    fn at(&self) -> usize {
+    pub(crate) fn tag(&mut self) -> Option<u64> {
+        self.varint()
+    }
+
+    /// Passes over the payload of a tag. Rare, so it is kept out of the way of those that are expected.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, tag: u64) -> Option<()> {
+        *self = self.passed(tag)?;
+        Some(())
+    }
+
+    /// Where the next field begins, in bytes from the start of the message.
+    #[inline(always)]
+    pub(crate) fn at(&self) -> usize {
         self.length - self.rest.len()
     }
 
+    /// A length, then as many bytes.
     #[inline(always)]
-    fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        self.take(length)
+    }
+
+    /// Eight bytes, little endian.
+    #[inline(always)]
+    pub(crate) fn fixed64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Four bytes, little endian.
+    #[inline(always)]
+    pub(crate) fn fixed32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    // By value, so that nobody else's fields have to live in memory.
+    #[cold]
+    fn passed(mut self, tag: u64) -> Option<Self> {
+        self.payload(tag)?;
+        Some(self)
+    }
+
+    #[inline(always)]
+    fn payload(&mut self, tag: u64) -> Option<Payload<'a>> {
+        Some(match tag & 7 {
+            0 => Payload::Varint(self.varint()?),
+            1 => Payload::Fixed64(self.fixed64()?),
+            2 => Payload::Len(self.bytes()?),
+            5 => Payload::Fixed32(self.fixed32()?),
+            _ => return None,
+        })
+    }
+
+    /// One variable-length integer.
+    #[inline(always)]
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let (value, rest) = split_varint(self.rest)?;
         self.rest = rest;
         Some(value)
@@ -121,17 +181,8 @@ impl<'a> Iterator for Fields<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<Field<'a>> {
         let start = self.at();
-        let tag = self.varint()?;
-        let payload = match tag & 7 {
-            0 => Payload::Varint(self.varint()?),
-            1 => Payload::Fixed64(u64::from_le_bytes(self.array()?)),
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                Payload::Len(self.take(length)?)
-            }
-            5 => Payload::Fixed32(u32::from_le_bytes(self.array()?)),
-            _ => return None,
-        };
+        let tag = self.tag()?;
+        let payload = self.payload(tag)?;
         Some(Field { number: u32::try_from(tag >> 3).ok()?, payload, start, end: self.at() })
     }
 }
@@ -187,7 +238,7 @@ impl Writer {
     /// A bare tag.
     #[inline]
     pub fn tag(&mut self, number: u32, wire: WireType) {
-        self.varint(u64::from(number) << 3 | wire as u64);
+        self.varint(wire.tag(number));
     }
 
     /// `uint32`, `uint64`, `int64`, `bool`, an enum: anything that is a plain varint.
@@ -331,6 +382,7 @@ fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         [first, second @ 0..0x80, rest @ ..] => {
             Some((u64::from(first & 0x7f) | u64::from(*second) << 7, rest))
         }
+        [] => None,
         _ => varint_long(bytes).map(|(value, length)| (value, &bytes[length..])),
     }
 }

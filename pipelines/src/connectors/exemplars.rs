@@ -6,7 +6,10 @@
 //!   exporter's, by clock.
 
 use crate::{
-    connectors::state::{Reader, Writer},
+    connectors::{
+        distribution::BOUNDS_MAX,
+        state::{Reader, Writer},
+    },
     consumer::RestoreError,
     time::UnixNanos,
 };
@@ -14,6 +17,9 @@ use crate::{
 /// The exemplars of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Exemplars {
+    /// The buckets that have one, a bit each.
+    taken: [u64; BUCKETS_MAX.div_ceil(64)],
+    /// In the order of their buckets.
     slots: Vec<Exemplar>,
 }
 
@@ -43,16 +49,17 @@ impl Exemplars {
     /// ago or longer. A clock that was set back does not keep a slot from being given anew.
     #[inline]
     pub(crate) fn wants(&self, bucket: u16, now: UnixNanos, every_ns: u64) -> bool {
-        self.slot(bucket).is_none_or(|slot| now.0.abs_diff(self.slots[slot].time.0) >= every_ns)
+        self.grows(bucket) || now.0.abs_diff(self.slots[self.place(bucket)].time.0) >= every_ns
     }
 
     /// Gives the bucket's slot to this candidate. A task id too long to be shown is left out.
     pub(crate) fn put(&mut self, bucket: u16, now: UnixNanos, origin: Origin, value: f64, task_id: &str) {
-        let slot = self.slot(bucket).unwrap_or_else(|| {
+        let slot = self.place(bucket);
+        if self.grows(bucket) {
+            self.taken[usize::from(bucket) / 64] |= 1 << (bucket % 64);
             let empty = Exemplar { origin, value, time: now, task_id: String::new(), bucket };
-            self.slots.push(empty);
-            self.slots.len() - 1
-        });
+            self.slots.insert(slot, empty);
+        }
         let slot = &mut self.slots[slot];
         (slot.origin, slot.value, slot.time) = (origin, value, now);
         slot.task_id.clear();
@@ -67,11 +74,12 @@ impl Exemplars {
     }
 
     /// Whether a candidate for this bucket would take a slot more.
+    #[inline]
     pub(crate) fn grows(&self, bucket: u16) -> bool {
-        self.slot(bucket).is_none()
+        self.taken[usize::from(bucket) / 64] & (1 << (bucket % 64)) == 0
     }
 
-    /// All of them, in the order their slots were first taken.
+    /// All of them, in the order of their buckets.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Exemplar> {
         self.slots.iter()
     }
@@ -123,14 +131,21 @@ impl Exemplars {
         Ok(exemplars)
     }
 
-    fn slot(&self, bucket: u16) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.bucket == bucket)
+    /// Where the slot of a bucket is, or would be: how many of those before it have one.
+    #[inline]
+    fn place(&self, bucket: u16) -> usize {
+        let (word, bit) = (usize::from(bucket) / 64, bucket % 64);
+        let before: u32 = self.taken[..word].iter().map(|word| word.count_ones()).sum();
+        (before + (self.taken[word] & ((1 << bit) - 1)).count_ones()) as usize
     }
 }
 
 /// OpenMetrics allows an exemplar 128 characters, names and values together: `trace_id` 8 + 32, `span_id`
 /// 7 + 16, `task_id` 7, which leaves these. Counted in bytes, so that memory is bounded by it too.
 pub(crate) const TASK_ID_BYTES_MAX: usize = 58;
+
+/// Buckets of a series at most: one more than there may be bounds.
+const BUCKETS_MAX: usize = BOUNDS_MAX + 1;
 
 /// What one slot holds at most.
 pub(crate) const SLOT_BYTES_MAX: usize = size_of::<Exemplar>() + TASK_ID_BYTES_MAX;

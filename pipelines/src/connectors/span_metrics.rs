@@ -82,7 +82,7 @@ struct Ended {
 
 /// A span at hand, measured.
 struct Measured<'a> {
-    span: SpanView<'a>,
+    span: &'a SpanView<'a>,
     /// In the unit of the histogram.
     duration: f64,
     /// How many spans it stands for.
@@ -129,7 +129,7 @@ impl SpanMetrics {
         for scope in spans.scope_spans() {
             self.settings.streams[stream].dimensions.enter(scope.scope(), &mut around);
             for span in scope.spans() {
-                self.span(stream, resource, span, &around, &mut found, now);
+                self.span(stream, resource, &span, &around, &mut found, now);
             }
         }
     }
@@ -139,7 +139,7 @@ impl SpanMetrics {
         &mut self,
         stream: usize,
         resource: u32,
-        span: SpanView<'a>,
+        span: &SpanView<'a>,
         around: &Around<'a>,
         found: &mut Found<'a>,
         now: UnixNanos,
@@ -177,7 +177,7 @@ impl SpanMetrics {
         } else {
             table.touch(group, &scratch.key, now, || stream.fresh())
         };
-        let Measured { span, duration, weight } = *measured;
+        let &Measured { span, duration, weight } = measured;
         let cell = &mut table.series_mut(place.slot).cell;
         let slot = stream.record(cell, duration, weight);
         let exemplars = &cell.distribution.exemplars;

@@ -84,7 +84,7 @@ pub struct ScopeView<'a> {
 
 /// The bytes from the first to the last field of one number, so that a list is walked without what
 /// stands before and after it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     start: usize,
     end: usize,
@@ -445,11 +445,15 @@ impl Extent {
         self.end = field.end;
     }
 
-    /// As [`cover`](Self::cover), and the fields of the same number that follow at once.
-    #[inline]
-    pub(crate) fn cover_run(&mut self, field: &Field<'_>, fields: &mut Fields<'_>) {
-        self.start = self.start.min(field.start);
-        self.end = fields.pass_messages(field.number);
+    /// Covers the message whose payload comes next, after a tag that began at `start`, and those of the same tag
+    /// that follow at once.
+    #[inline(always)]
+    pub(crate) fn cover_run(&mut self, start: usize, tag: u64, fields: &mut Fields<'_>) -> Option<()> {
+        fields.bytes()?;
+        fields.pass_messages(tag);
+        self.start = self.start.min(start);
+        self.end = fields.at();
+        Some(())
     }
 
     /// The covered part of the message `bytes`.

@@ -4,7 +4,7 @@ use crate::{
     batch::{Batch, Traces},
     schema::{event, link, request_traces, resource_spans, scope_spans, span, status},
     view::common::{Attributes, Extent, Repeated, ResourceView, ScopeView, View, id, text},
-    wire::{Fields, Payload},
+    wire::{Fields, Payload, WireType},
 };
 
 /// A whole request.
@@ -32,15 +32,16 @@ pub struct ScopeSpansView<'a> {
 /// A span.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {
+    bytes: &'a [u8],
     trace_id: &'a [u8; 16],
     span_id: &'a [u8; 8],
     parent_span_id: Option<&'a [u8; 8]>,
     trace_state: &'a [u8],
     name: &'a [u8],
     status: &'a [u8],
-    attributes: Attributes<'a>,
-    events: &'a [u8],
-    links: &'a [u8],
+    attributes: Extent,
+    events: Extent,
+    links: Extent,
     start_ns: u64,
     end_ns: u64,
     flags: u32,
@@ -157,8 +158,10 @@ impl<'a> ScopeSpansView<'a> {
 impl<'a> View<'a> for ScopeSpansView<'a> {
     fn read(bytes: &'a [u8]) -> Self {
         let mut view = Self { bytes, scope: &[], schema_url: &[] };
-        for field in Fields::new(bytes) {
+        let mut fields = Fields::new(bytes);
+        while let Some(field) = fields.next() {
             match (field.number, field.payload) {
+                (scope_spans::SPANS, _) => fields.pass_messages(WireType::Len.tag(scope_spans::SPANS)),
                 (scope_spans::SCOPE, Payload::Len(scope)) => view.scope = scope,
                 (scope_spans::SCHEMA_URL, Payload::Len(url)) => view.schema_url = url,
                 _ => {}
@@ -192,7 +195,8 @@ impl<'a> SpanView<'a> {
     /// W3C `tracestate`.
     #[inline]
     pub fn trace_state(self) -> &'a str {
-        text(self.trace_state)
+        // Nearly all spans have none.
+        if self.trace_state.is_empty() { "" } else { text(self.trace_state) }
     }
 
     /// W3C trace flags, and whether the parent is remote.
@@ -234,7 +238,7 @@ impl<'a> SpanView<'a> {
     /// What describes the work.
     #[inline]
     pub fn attributes(self) -> Attributes<'a> {
-        self.attributes
+        Attributes::new(self.bytes, self.attributes, span::ATTRIBUTES)
     }
 
     /// How many attributes the sender left out.
@@ -246,7 +250,7 @@ impl<'a> SpanView<'a> {
     /// What happened during the span, in order.
     #[inline]
     pub fn events(self) -> Repeated<'a, EventView<'a>> {
-        Repeated::new(self.events, span::EVENTS)
+        Repeated::new(self.events.of(self.bytes), span::EVENTS)
     }
 
     /// How many events the sender left out.
@@ -258,7 +262,7 @@ impl<'a> SpanView<'a> {
     /// Pointers to other spans, in order.
     #[inline]
     pub fn links(self) -> Repeated<'a, LinkView<'a>> {
-        Repeated::new(self.links, span::LINKS)
+        Repeated::new(self.links.of(self.bytes), span::LINKS)
     }
 
     /// How many links the sender left out.
@@ -276,48 +280,56 @@ impl<'a> SpanView<'a> {
 
 impl<'a> View<'a> for SpanView<'a> {
     fn read(bytes: &'a [u8]) -> Self {
-        let mut view = Self::EMPTY;
-        let (mut attributes, mut events, mut links) = (Extent::NONE, Extent::NONE, Extent::NONE);
-        let mut fields = Fields::new(bytes);
-        while let Some(field) = fields.next() {
-            match (field.number, field.payload) {
-                (span::TRACE_ID, Payload::Len(id)) => view.trace_id = id.try_into().unwrap_or(&[0; 16]),
-                (span::SPAN_ID, Payload::Len(id)) => view.span_id = id.try_into().unwrap_or(&[0; 8]),
-                (span::TRACE_STATE, Payload::Len(state)) => view.trace_state = state,
-                (span::PARENT_SPAN_ID, Payload::Len(parent)) => view.parent_span_id = id(parent),
-                (span::FLAGS, Payload::Fixed32(flags)) => view.flags = flags,
-                (span::NAME, Payload::Len(name)) => view.name = name,
-                (span::KIND, Payload::Varint(kind)) => view.kind = kind as i32,
-                (span::START, Payload::Fixed64(time)) => view.start_ns = time,
-                (span::END, Payload::Fixed64(time)) => view.end_ns = time,
-                (span::ATTRIBUTES, _) => attributes.cover_run(&field, &mut fields),
-                (span::DROPPED_ATTRIBUTES, Payload::Varint(count)) => view.dropped_attributes = count as u32,
-                (span::EVENTS, _) => events.cover(&field),
-                (span::DROPPED_EVENTS, Payload::Varint(count)) => view.dropped_events = count as u32,
-                (span::LINKS, _) => links.cover(&field),
-                (span::DROPPED_LINKS, Payload::Varint(count)) => view.dropped_links = count as u32,
-                (span::STATUS, Payload::Len(status)) => view.status = status,
-                _ => {}
-            }
-        }
-        view.attributes = Attributes::new(bytes, attributes, span::ATTRIBUTES);
-        view.events = events.of(bytes);
-        view.links = links.of(bytes);
+        let mut view = Self { bytes, ..Self::EMPTY };
+        // Nothing in what the gate has accepted ends this early.
+        let _ = view.fill();
         view
+    }
+}
+
+impl<'a> SpanView<'a> {
+    #[inline(always)]
+    fn fill(&mut self) -> Option<()> {
+        let mut fields = Fields::new(self.bytes);
+        let mut start = 0;
+        while let Some(tag) = fields.tag() {
+            match tag {
+                tags::TRACE_ID => self.trace_id = fields.bytes()?.try_into().unwrap_or(&[0; 16]),
+                tags::SPAN_ID => self.span_id = fields.bytes()?.try_into().unwrap_or(&[0; 8]),
+                tags::TRACE_STATE => self.trace_state = fields.bytes()?,
+                tags::PARENT_SPAN_ID => self.parent_span_id = id(fields.bytes()?),
+                tags::FLAGS => self.flags = fields.fixed32()?,
+                tags::NAME => self.name = fields.bytes()?,
+                tags::KIND => self.kind = fields.varint()? as i32,
+                tags::START => self.start_ns = fields.fixed64()?,
+                tags::END => self.end_ns = fields.fixed64()?,
+                tags::ATTRIBUTES => self.attributes.cover_run(start, tag, &mut fields)?,
+                tags::DROPPED_ATTRIBUTES => self.dropped_attributes = fields.varint()? as u32,
+                tags::EVENTS => self.events.cover_run(start, tag, &mut fields)?,
+                tags::DROPPED_EVENTS => self.dropped_events = fields.varint()? as u32,
+                tags::LINKS => self.links.cover_run(start, tag, &mut fields)?,
+                tags::DROPPED_LINKS => self.dropped_links = fields.varint()? as u32,
+                tags::STATUS => self.status = fields.bytes()?,
+                other => fields.pass(other)?,
+            }
+            start = fields.at();
+        }
+        Some(())
     }
 }
 
 impl SpanView<'_> {
     const EMPTY: Self = Self {
+        bytes: &[],
         trace_id: &[0; 16],
         span_id: &[0; 8],
         parent_span_id: None,
         trace_state: &[],
         name: &[],
         status: &[],
-        attributes: Attributes::EMPTY,
-        events: &[],
-        links: &[],
+        attributes: Extent::NONE,
+        events: Extent::NONE,
+        links: Extent::NONE,
         start_ns: 0,
         end_ns: 0,
         flags: 0,
@@ -458,6 +470,7 @@ impl<'a> StatusView<'a> {
 }
 
 impl<'a> View<'a> for StatusView<'a> {
+    #[inline]
     fn read(bytes: &'a [u8]) -> Self {
         let mut view = Self { message: &[], code: 0 };
         for field in Fields::new(bytes) {
@@ -469,4 +482,29 @@ impl<'a> View<'a> for StatusView<'a> {
         }
         view
     }
+}
+
+/// The tags of a span's fields.
+mod tags {
+    use crate::{
+        schema::span,
+        wire::WireType::{Fixed32, Fixed64, Len, Varint},
+    };
+
+    pub(super) const TRACE_ID: u64 = Len.tag(span::TRACE_ID);
+    pub(super) const SPAN_ID: u64 = Len.tag(span::SPAN_ID);
+    pub(super) const TRACE_STATE: u64 = Len.tag(span::TRACE_STATE);
+    pub(super) const PARENT_SPAN_ID: u64 = Len.tag(span::PARENT_SPAN_ID);
+    pub(super) const FLAGS: u64 = Fixed32.tag(span::FLAGS);
+    pub(super) const NAME: u64 = Len.tag(span::NAME);
+    pub(super) const KIND: u64 = Varint.tag(span::KIND);
+    pub(super) const START: u64 = Fixed64.tag(span::START);
+    pub(super) const END: u64 = Fixed64.tag(span::END);
+    pub(super) const ATTRIBUTES: u64 = Len.tag(span::ATTRIBUTES);
+    pub(super) const DROPPED_ATTRIBUTES: u64 = Varint.tag(span::DROPPED_ATTRIBUTES);
+    pub(super) const EVENTS: u64 = Len.tag(span::EVENTS);
+    pub(super) const DROPPED_EVENTS: u64 = Varint.tag(span::DROPPED_EVENTS);
+    pub(super) const LINKS: u64 = Len.tag(span::LINKS);
+    pub(super) const DROPPED_LINKS: u64 = Varint.tag(span::DROPPED_LINKS);
+    pub(super) const STATUS: u64 = Len.tag(span::STATUS);
 }

@@ -134,7 +134,7 @@ impl Dimensions {
     pub(super) fn fill<'a>(
         &self,
         scratch: &mut Scratch,
-        span: SpanView<'a>,
+        span: &SpanView<'a>,
         event: Option<EventView<'a>>,
         sampled: bool,
         around: &Around<'a>,
@@ -175,7 +175,7 @@ impl Dimensions {
     fn fill_special<'a>(
         &self,
         scratch: &mut Scratch,
-        span: SpanView<'a>,
+        span: &SpanView<'a>,
         event: Option<EventView<'a>>,
         sampled: bool,
         around: &Around<'a>,
