@@ -96,7 +96,22 @@ async fn a_body_may_reach_the_limit_but_not_pass_it() {
 #[tokio::test]
 async fn a_bomb_stops_at_the_budget() {
     for (encoding, encode) in ALL {
-        check(encoding, &encode(&vec![0; 8 << 20]), usize::MAX, Err("Budget")).await;
+        check(encoding, &encode(&vec![0; 8 << 20]), usize::MAX, Err("Never")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_fits_when_others_are_done_may_come_again() {
+    for (encoding, encode) in ALL {
+        let admission = Admission::new(4 << 20);
+        let others = admission.try_acquire(3 << 20).unwrap();
+        let inflater = Inflater::new(admission);
+        let body = Bytes::from(encode(&vec![0; 3 << 19]));
+        let refused = inflater.inflate(encoding, &body, usize::MAX).await;
+        assert!(matches!(refused, Err(InflateError::Full(Full::Budget))), "{encoding:?}");
+        drop(others);
+        let taken = inflater.inflate(encoding, &body, usize::MAX).await.unwrap();
+        assert_eq!(taken.len(), 3 << 19, "{encoding:?}");
     }
 }
 
