@@ -8,6 +8,32 @@ use super::support::{
 };
 
 #[tokio::test]
+async fn s_11_the_page_shows_the_names_that_tempo_gives() {
+    let config =
+        default_config("", "").replace("span_metrics: {metrics", "span_metrics: {names: tempo, metrics");
+    let mut phasor = Start::config(config).start();
+    let mut sender = Sender::connect(&phasor.grpc()).await;
+    sender.export(TRACES, spans::encoded("shop", "GET /", 0, 5)).await.expect("acknowledged");
+    let labels = [("service", "shop"), ("span_name", "GET /")];
+    let page = eventually("the spans are counted", || async {
+        let page = phasor.scrape().await?;
+        page.sum("traces_spanmetrics_calls_total", &labels)?;
+        Some(page)
+    })
+    .await;
+    assert_eq!(page.sum("traces_spanmetrics_calls_total", &labels), Some(5.0));
+    let kind_and_status = [("span_kind", "SPAN_KIND_SERVER"), ("status_code", "STATUS_CODE_UNSET")];
+    assert_eq!(page.sum("traces_spanmetrics_calls_total", &kind_and_status), Some(5.0));
+    assert_eq!(page.sum("traces_spanmetrics_latency_count", &labels), Some(5.0));
+    assert_eq!(
+        page.sum("traces_spanmetrics_latency_bucket", &[("service", "shop"), ("le", "15.0")]),
+        Some(5.0)
+    );
+    assert_eq!(page.sum("traces_spanmetrics_latency_sum", &labels), Some(0.01));
+    assert_eq!(phasor.stop(), Some(0));
+}
+
+#[tokio::test]
 async fn s_15_deltas_with_both_kinds_of_buckets_add_up_on_the_page_over_sigkill() {
     let options = "span_metrics: {aggregation_temporality: AGGREGATION_TEMPORALITY_DELTA, \
                    histogram: {explicit: {buckets: [1ms, 1s]}, exponential: {}}, ";

@@ -1,7 +1,7 @@
 //! What the user writes under `span_metrics:`, checked.
 //!
 //! The keys are those of the OpenTelemetry Collector's connector and mean the same. What is ours alone:
-//! `collector_instance_id`, `memory_max`, and explicit and exponential histograms at once.
+//! `collector_instance_id`, `memory_max`, `names`, and explicit and exponential histograms at once.
 
 mod check;
 
@@ -21,6 +21,10 @@ use crate::{
 pub struct Config {
     /// What stands before `.calls`, `.duration` and `.events`; may be empty.
     pub namespace: String,
+    /// `opentelemetry`, or `tempo`: then Prometheus sees what Tempo's metrics generator would make of the spans,
+    /// `traces_spanmetrics_calls_total` and `traces_spanmetrics_latency` in seconds, with the labels `service`,
+    /// `span_name`, `span_kind` and `status_code`.
+    pub names: Names,
     /// Attributes that tell series apart, by their text, besides `service.name`, `span.name`, `span.kind` and
     /// `status.code`.
     pub dimensions: Vec<Dimension>,
@@ -92,8 +96,9 @@ pub struct Dimension {
 pub struct Histogram {
     /// Emit no durations.
     pub disable: bool,
-    /// `ms` or `s`.
-    pub unit: Unit,
+    /// `ms`, the default, or `s`, which `names: tempo` implies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// Bounds; the default ones without it.
     pub explicit: Option<Explicit>,
     /// Exponential buckets in place of explicit ones, or besides them if those are given too: then the metric is
@@ -103,12 +108,22 @@ pub struct Histogram {
     pub dimensions: Vec<Dimension>,
 }
 
-/// The unit of the durations.
+/// How metrics and their dimensions are called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Names {
+    /// As in the Collector.
+    #[default]
+    OpenTelemetry,
+    /// As Tempo's metrics generator calls them.
+    Tempo,
+}
+
+/// The unit of the durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Milliseconds.
-    #[default]
     Ms,
     /// Seconds.
     S,
@@ -160,6 +175,7 @@ impl Config {
         let mut parts =
             vec!["span_metrics 3".to_owned(), self.namespace.clone(), self.unit().as_str().into()];
         parts.push(format!("{} {}", self.histogram.disable, self.add_resource_attributes));
+        parts.extend((self.names == Names::Tempo).then(|| "names tempo".to_owned()));
         parts.push(format!("{} {}", self.enable_metrics_sampling_method, self.aggregation_temporality));
         parts.push(format!("{:?} {:?}", self.exponential_size(), self.collector_instance_id));
         parts.extend(self.bounds().iter().map(f64::to_string));
@@ -216,8 +232,40 @@ impl Config {
         STANDARD_DIMENSIONS.into_iter().filter(|name| !self.exclude_dimensions.iter().any(|out| out == name))
     }
 
+    /// What durations are measured in.
     pub(crate) fn unit(&self) -> Unit {
-        self.histogram.unit
+        self.histogram.unit.unwrap_or(match self.names {
+            Names::OpenTelemetry => Unit::Ms,
+            Names::Tempo => Unit::S,
+        })
+    }
+
+    /// The unit that the metric of the durations names. Tempo's has none in its name, so it names none.
+    pub(crate) fn unit_named(&self) -> &'static str {
+        match self.names {
+            Names::OpenTelemetry => self.unit().as_str(),
+            Names::Tempo => "",
+        }
+    }
+
+    /// The name of the metric of `calls`, `duration` or `events`.
+    pub(crate) fn metric_name(&self, what: &str) -> String {
+        match (self.names, self.namespace.as_str()) {
+            (Names::Tempo, _) => format!("traces_spanmetrics_{}", what.replace("duration", "latency")),
+            (Names::OpenTelemetry, "") => what.to_owned(),
+            (Names::OpenTelemetry, namespace) => format!("{namespace}.{what}"),
+        }
+    }
+
+    /// What a standard dimension is called on the metrics.
+    pub(crate) fn label_of(&self, standard: &'static str) -> &'static str {
+        match (self.names, standard) {
+            (Names::Tempo, SERVICE_NAME) => "service",
+            (Names::Tempo, SPAN_NAME) => "span_name",
+            (Names::Tempo, SPAN_KIND) => "span_kind",
+            (Names::Tempo, STATUS_CODE) => "status_code",
+            (Names::OpenTelemetry | Names::Tempo, name) => name,
+        }
     }
 
     /// Idle time after which a series starts anew; nothing if never.
@@ -230,7 +278,8 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            namespace: "traces.span.metrics".into(),
+            namespace: NAMESPACE.into(),
+            names: Names::default(),
             dimensions: Vec::new(),
             calls_dimensions: Vec::new(),
             exclude_dimensions: Vec::new(),
@@ -305,6 +354,9 @@ pub(crate) const STATUS_CODE: &str = "status.code";
 pub(crate) const COLLECTOR_INSTANCE_ID: &str = "collector.instance.id";
 
 const STANDARD_DIMENSIONS: [&str; 4] = [SERVICE_NAME, SPAN_NAME, SPAN_KIND, STATUS_CODE];
+
+/// The Collector's.
+const NAMESPACE: &str = "traces.span.metrics";
 
 const CUMULATIVE: &str = "AGGREGATION_TEMPORALITY_CUMULATIVE";
 const DELTA: &str = "AGGREGATION_TEMPORALITY_DELTA";

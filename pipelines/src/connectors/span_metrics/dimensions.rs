@@ -71,7 +71,8 @@ impl Dimensions {
             }
         }
         let on = |name| config.standard_dimensions().any(|standard| standard == name);
-        let mut names: Vec<Box<str>> = config.standard_dimensions().map(Box::from).collect();
+        let mut names: Vec<Box<str>> =
+            config.standard_dimensions().map(|name| Box::from(config.label_of(name))).collect();
         names.extend((0..wanted.len()).map(|place| Box::from(wanted.name(place))));
         let scopes = config.include_instrumentation_scope.clone();
         let optional = [

@@ -85,7 +85,7 @@ impl Settings {
         points: &[Point<'_>],
         now: UnixNanos,
     ) {
-        metrics.metric(&self.name(name), description, "", |metric| {
+        metrics.metric(&self.config.metric_name(name), description, "", |metric| {
             metric.sum(self.temporality(), true, |out| {
                 for point @ Point { series, ended, .. } in points {
                     let value = if *ended { Number::None } else { Number::Int(series.cell.count() as i64) };
@@ -111,7 +111,7 @@ impl Settings {
         points: &[Point<'_>],
         now: UnixNanos,
     ) {
-        metrics.metric(&self.name("duration"), DURATION, self.config.unit().as_str(), |metric| {
+        metrics.metric(&self.config.metric_name("duration"), DURATION, self.config.unit_named(), |metric| {
             metric.histogram(self.temporality(), |out| {
                 for point @ Point { series, ended, .. } in points {
                     let distribution = &series.cell.distribution;
@@ -141,7 +141,7 @@ impl Settings {
         now: UnixNanos,
     ) {
         let none = ExponentialBuckets { offset: 0, counts: &[] };
-        metrics.metric(&self.name(name), DURATION, self.config.unit().as_str(), |metric| {
+        metrics.metric(&self.config.metric_name(name), DURATION, self.config.unit_named(), |metric| {
             metric.exponential_histogram(self.temporality(), |out| {
                 for point @ Point { series, ended, .. } in points {
                     let (start, time) = (series.start.0, time(series, now));
@@ -174,13 +174,6 @@ impl Settings {
 
     fn temporality(&self) -> i32 {
         if self.config.is_delta() { DELTA } else { CUMULATIVE }
-    }
-
-    fn name(&self, what: &str) -> String {
-        match self.config.namespace.as_str() {
-            "" => what.to_owned(),
-            namespace => format!("{namespace}.{what}"),
-        }
     }
 
     fn newest<'e>(&self, exemplars: &'e Exemplars, max: usize) -> Vec<&'e Exemplar> {

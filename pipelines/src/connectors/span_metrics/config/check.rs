@@ -1,6 +1,8 @@
 //! What is wrong with a configuration, and what has no effect in it.
 
-use super::{COLLECTOR_INSTANCE_ID, CUMULATIVE, Config, DELTA, Dimension, STANDARD_DIMENSIONS};
+use super::{
+    COLLECTOR_INSTANCE_ID, CUMULATIVE, Config, DELTA, Dimension, NAMESPACE, Names, STANDARD_DIMENSIONS, Unit,
+};
 use crate::{
     config::ConfigError,
     connectors::{
@@ -22,6 +24,7 @@ impl Config {
         let mut errors = Vec::new();
         self.check_dimensions(&mut errors);
         self.check_histogram(&mut errors);
+        self.check_names(&mut errors);
         self.check_temporality(&mut errors);
         if self.events.enabled && self.events.dimensions.is_empty() {
             let message = "is empty; name what tells events apart, for example exception.type";
@@ -118,15 +121,14 @@ impl Config {
         } else if let Some(covering) = covering {
             let message = format!("`{name}` is of the pattern {path}[{covering}]; name it once");
             Some(ConfigError::new("name", message))
-        } else if self.standard_dimensions().any(|standard| standard == name) {
-            Some(ConfigError::new(
-                "name",
-                format!(
-                    "`{name}` is already one of the default dimensions; leave it out here, or add `{name}` to exclude_dimensions"
-                ),
-            ))
         } else {
-            None
+            let is_it = |standard: &&'static str| *standard == name || self.label_of(standard) == name;
+            self.standard_dimensions().find(is_it).map(|standard| {
+                let message = format!(
+                    "`{name}` is already one of the default dimensions; leave it out here, or add `{standard}` to exclude_dimensions"
+                );
+                ConfigError::new("name", message)
+            })
         }
     }
 
@@ -175,6 +177,21 @@ impl Config {
                     format!("{:?} is not longer than the bound before it, {:?}", pair[1].0, pair[0].0);
                 errors.push(ConfigError::new(at, message));
             }
+        }
+    }
+
+    /// Names of Tempo's are whole: neither a namespace nor another unit has a place in them.
+    fn check_names(&self, errors: &mut Vec<ConfigError>) {
+        if self.names != Names::Tempo {
+            return;
+        }
+        if self.namespace != NAMESPACE {
+            let message = "has no place in the names of `names: tempo`, which begin with traces_spanmetrics";
+            errors.push(ConfigError::new("namespace", message));
+        }
+        if self.histogram.unit == Some(Unit::Ms) {
+            let message = "must be `s` with `names: tempo`, whose latencies are seconds";
+            errors.push(ConfigError::new("histogram.unit", message));
         }
     }
 

@@ -113,6 +113,40 @@ fn s_8_exponential_series_that_make_room_leave_their_counts_behind() {
 }
 
 #[test]
+fn s_11_names_and_labels_are_tempos() {
+    check(
+        "{names: tempo, exemplars: {enabled: false}, dimensions: [{name: x}], events: {enabled: true, dimensions: [{name: kind}]}}",
+        &[Call { ms: 3, events: &["a"], ..CALL }],
+        expect![[r#"
+            traces_spanmetrics_calls[]{service="s1",span_name="GET /",span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_UNSET"} 1 since 100
+            traces_spanmetrics_events[]{service="s1",span_name="GET /",span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_UNSET",kind="a"} 1 since 100
+            traces_spanmetrics_latency[]{service="s1",span_name="GET /",span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_UNSET"} le 0.004: 1, sum 0.003 of 1 since 100
+        "#]],
+    );
+}
+
+#[test]
+fn s_11_what_has_no_place_in_tempos_names_is_a_fault() {
+    let faults = |yaml: &str| {
+        let faults = config(yaml).check().err().unwrap_or_default();
+        faults
+            .into_iter()
+            .fold(String::new(), |all, fault| format!("{all}{}: {}\n", fault.path, fault.message))
+    };
+    let none = faults("{names: tempo, histogram: {unit: s}}")
+        + &faults("{namespace: x, histogram: {unit: ms}, dimensions: [{name: service}]}");
+    assert_eq!(none, "");
+    let all = "{names: tempo, namespace: x, histogram: {unit: ms}, dimensions: [{name: service}, {name: span.kind}]}";
+    expect![[r#"
+        dimensions[0].name: `service` is already one of the default dimensions; leave it out here, or add `service.name` to exclude_dimensions
+        dimensions[1].name: `span.kind` is already one of the default dimensions; leave it out here, or add `span.kind` to exclude_dimensions
+        namespace: has no place in the names of `names: tempo`, which begin with traces_spanmetrics
+        histogram.unit: must be `s` with `names: tempo`, whose latencies are seconds
+    "#]].assert_eq(&faults(all));
+    assert_ne!(config("{names: tempo}").fingerprint(), config("{histogram: {unit: s}}").fingerprint());
+}
+
+#[test]
 fn s_12_exemplars_lie_in_the_right_bucket_and_calls_and_events_have_them_too() {
     check(
         "{calls_dimensions: [{name: x}], events: {enabled: true, dimensions: [{name: kind}]}, exclude_dimensions: [span.kind, status.code]}",
