@@ -20,7 +20,12 @@ fn metrics() -> Vec<Metric> {
     ]
 }
 
-fn check(strategy: TranslationStrategy, escaping: Escaping, expected: Expect) {
+/// The page of a table that keeps names as they are spelled, and adds suffixes.
+fn check(escaping: Escaping, expected: Expect) {
+    check_with(TranslationStrategy::NoUTF8EscapingWithSuffixes, escaping, expected);
+}
+
+fn check_with(strategy: TranslationStrategy, escaping: Escaping, expected: Expect) {
     let mut fixture = fixture(strategy);
     fixture.put(Resource::default(), metrics());
     expected.assert_eq(&fixture.page(Style { format: Format::OpenMetrics, escaping }));
@@ -29,7 +34,6 @@ fn check(strategy: TranslationStrategy, escaping: Escaping, expected: Expect) {
 #[test]
 fn m_c6_underscores_give_the_old_names() {
     check(
-        TranslationStrategy::NoUTF8EscapingWithSuffixes,
         Escaping::Underscores,
         expect![[r##"
             # TYPE a_b_c gauge
@@ -53,7 +57,6 @@ fn m_c6_underscores_give_the_old_names() {
 #[test]
 fn m_c7_dots_write_them_out() {
     check(
-        TranslationStrategy::NoUTF8EscapingWithSuffixes,
         Escaping::Dots,
         expect![[r##"
             # TYPE a_dot_b__c gauge
@@ -77,7 +80,6 @@ fn m_c7_dots_write_them_out() {
 #[test]
 fn m_c8_values_write_code_points() {
     check(
-        TranslationStrategy::NoUTF8EscapingWithSuffixes,
         Escaping::Values,
         expect![[r##"
             # TYPE U__a_2E_b__c gauge
@@ -101,7 +103,6 @@ fn m_c8_values_write_code_points() {
 #[test]
 fn m_c9_utf8_is_quoted() {
     check(
-        TranslationStrategy::NoUTF8EscapingWithSuffixes,
         Escaping::AllowUtf8,
         expect![[r##"
             # TYPE "a.b_c" gauge
@@ -124,7 +125,7 @@ fn m_c9_utf8_is_quoted() {
 
 #[test]
 fn p_n10_no_translation_adds_no_suffixes() {
-    check(
+    check_with(
         TranslationStrategy::NoTranslation,
         Escaping::AllowUtf8,
         expect![[r##"
