@@ -66,7 +66,7 @@ struct Seen {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_times_too_much_is_refused_politely_and_nothing_accepted_is_lost() {
+async fn o_g12_ten_times_too_much_is_refused_politely_and_nothing_accepted_is_lost() {
     let plan = Plan::from_environment();
     let sink = Paced::start(plan.pace).await;
     let phasor = start(&sink);

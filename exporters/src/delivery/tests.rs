@@ -162,6 +162,11 @@ fn code(code: i32, after: Option<u64>) -> Answer {
     Answer::Refused(Refused { action, code, message: "scripted".into() })
 }
 
+fn http_status(status: u16) -> Answer {
+    let (action, code) = retry::http(status, None);
+    Answer::Refused(Refused { action, code, message: "scripted".into() })
+}
+
 fn spans_of(request: &[u8]) -> BTreeSet<[u8; 8]> {
     let (batch, _) = AnyBatch::validate(SignalKind::Traces, Bytes::copy_from_slice(request)).unwrap();
     let AnyBatch::Traces(batch) = batch else { panic!("traces were asked for") };
@@ -233,6 +238,21 @@ async fn o_c3_exhausted_without_a_delay_splits_and_sends_the_parts() {
     let (requests, sent, failed) = check(vec![code(8, None), code(8, None)]).await;
     assert_eq!((sent, failed), (4, 0));
     assert_eq!(requests.iter().map(|request| request.1).collect::<Vec<_>>(), [4, 2, 1, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o_c6_of_a_request_answered_413_the_halves_are_sent_and_no_bytes_twice() {
+    let poison = *spans_of(sample::traces(8, 2, 1).bytes()).iter().nth(5).unwrap();
+    let script = Script::new(move |_, request| {
+        let spans = spans_of(request);
+        if spans.len() > 2 || spans.contains(&poison) { http_status(413) } else { taken() }
+    });
+    let line = Line::start(settings(), script.clone());
+    line.append(sample::traces(8, 2, 1)).await;
+    assert_eq!(line.finish().await, (7, 1));
+    let received = script.received();
+    let different: BTreeSet<_> = received.iter().map(|(_, request)| request.clone()).collect();
+    assert_eq!((different.len(), received.len()), (9, 9));
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,3 +90,19 @@ fn p_e8_an_exemplar_stands_on_the_bucket_of_its_value() {
     assert!(of("1.0").contains("trace_id=\"0101") && of("2.0").contains("trace_id=\"0202"), "{page}");
     assert!(of("+Inf").contains("trace_id=\"0303"), "{page}");
 }
+
+#[test]
+fn p_e9_without_traffic_an_exemplar_is_served_for_its_retention_to_each_scraper() {
+    let mut fixture = Fixture::new();
+    fixture.put(Resource::default(), with_exemplars(vec![exemplar(1.0, 1, 1, &[])]));
+    let mut flush_and_scrape_twice = || {
+        fixture.now_ns += 14 * SECOND;
+        fixture.put(Resource::default(), with_exemplars(Vec::new()));
+        fixture.input.tick(UnixNanos(fixture.now_ns));
+        [fixture.open_metrics(), fixture.open_metrics()].map(|page| page.contains("trace_id=\"0101"))
+    };
+    for flush in 1..=60 {
+        assert_eq!(flush_and_scrape_twice(), [true, true], "flush {flush} of 60 in 15 minutes");
+    }
+    assert_eq!(flush_and_scrape_twice(), [false, false]);
+}

@@ -1,6 +1,6 @@
 //! Stopping, on paused time: the clock that is asserted is the test's own.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Mutex};
 
 use proto::SignalKind;
 
@@ -93,15 +93,21 @@ fn engine() -> (Engine, Arc<Journal>) {
     (engine, journal)
 }
 
-/// Folds nothing.
-struct Idle;
+/// Folds nothing, and remembers when it was to emit.
+#[derive(Default)]
+struct Idle {
+    ticks: Arc<Mutex<Vec<Instant>>>,
+}
 
 impl Aggregator for Idle {
     fn fingerprint(&self) -> u64 {
         1
     }
     fn apply(&mut self, _: &proto::AnyBatch, _: UnixNanos) {}
-    fn tick(&mut self, _: UnixNanos) {}
+    #[expect(clippy::disallowed_methods, reason = "the clock is paused: it tells when the engine emits")]
+    fn tick(&mut self, _: UnixNanos) {
+        self.ticks.lock().unwrap().push(Instant::now());
+    }
     fn emit(&mut self, _: UnixNanos, _: &mut Vec<proto::AnyBatch>) {}
     fn save(&self, _: &mut Vec<u8>) {}
     fn restore(&mut self, _: &[u8]) -> Result<(), crate::consumer::RestoreError> {
@@ -114,7 +120,7 @@ async fn a_fold_that_has_nothing_to_do_beats_and_fares_well() {
     let mut engine = engine().0;
     let hour = Duration::from_secs(3_600);
     let bounds = Bounds { lag_bytes_max: 1 << 20, on_full: OnFull::Refuse };
-    engine.add_aggregator(&ComponentId::new("debug"), Box::new(Idle), hour, bounds).unwrap();
+    engine.add_aggregator(&ComponentId::new("debug"), Box::new(Idle::default()), hour, bounds).unwrap();
     let edge = Arc::clone(&engine.consumers[0]);
     assert_eq!(edge.status.read().status, Status::Starting);
     let running = engine.start();
@@ -125,6 +131,28 @@ async fn a_fold_that_has_nothing_to_do_beats_and_fares_well() {
     }
     assert_eq!(edge.status.read().status, Status::Ok);
     running.stop(WITHIN).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the clock is paused: it tells when the engine emits")]
+async fn s_17_points_go_out_at_each_interval_to_the_moment_and_at_the_stop() {
+    let mut engine = engine().0;
+    let bounds = Bounds { lag_bytes_max: 1 << 20, on_full: OnFull::Refuse };
+    let idle = Idle::default();
+    let ticks = Arc::clone(&idle.ticks);
+    let interval = Duration::from_secs(15);
+    engine.add_aggregator(&ComponentId::new("debug"), Box::new(idle), interval, bounds).unwrap();
+    let inlet = engine.inlet(&ComponentId::new("otlp"));
+    let (start, running) = (Instant::now(), engine.start());
+    // What comes in between is folded in between and moves nothing.
+    for number in 0..31 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, number)];
+        inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
+    }
+    running.stop(WITHIN).await;
+    let after: Vec<_> = ticks.lock().unwrap().iter().map(|at| at.duration_since(start).as_millis()).collect();
+    assert_eq!(after, [0, 15_000, 30_000, 45_000, 60_000, 62_000]);
 }
 
 const WITHIN: Duration = Duration::from_secs(20);
