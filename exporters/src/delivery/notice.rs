@@ -14,7 +14,7 @@ use proto::SignalKind;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::Refused;
+use super::{Action, Refused};
 
 /// The log lines of one exporter in one pipeline.
 #[derive(Debug)]
@@ -71,12 +71,12 @@ impl Notices {
         }
     }
 
-    /// Data was given up for good, and its sender is told.
+    /// Data was not delivered, and its sender, who still has it, is told.
     pub(super) fn told(&self, items: u64, refused: &Refused) {
         if let Some(left_out) = self.kept.pass() {
             let (exporter, signal) = (&self.exporter, self.signal);
             let (code, message) = (refused.code, shown(&refused.message));
-            warn!(%exporter, %signal, items, code, message, left_out, "data was refused for good, as its sender was told");
+            warn!(%exporter, %signal, items, code, message, left_out, "{}", told(refused));
         }
     }
 
@@ -137,6 +137,14 @@ impl Limit {
     }
 }
 
+/// What the sender of a request was told that was not delivered.
+fn told(refused: &Refused) -> &'static str {
+    match refused.action {
+        Action::Retry { .. } => "data was not delivered, and its sender was told to send it again",
+        Action::Split | Action::GiveUp => "data was refused for good, as its sender was told",
+    }
+}
+
 /// A peer's words, cut to what a log line bears, with control characters made visible.
 pub(super) fn shown(message: &str) -> String {
     let mut text: String = message.chars().take(MESSAGE_CHARS_MAX).flat_map(visible).collect();
@@ -167,6 +175,18 @@ mod tests {
         tokio::time::advance(EVERY).await;
         assert_eq!(limit.pass(), Some(2));
         assert_eq!(limit.pass(), None);
+    }
+
+    #[test]
+    fn a_sender_is_not_said_to_be_refused_for_good_when_it_may_come_back() {
+        let refused = |action| Refused { action, code: "UNAVAILABLE", message: String::new() };
+        for after in [None, Some(EVERY)] {
+            let passing = told(&refused(Action::Retry { after }));
+            assert!(passing.contains("again") && !passing.contains("for good"), "{passing}");
+        }
+        for action in [Action::GiveUp, Action::Split] {
+            assert!(told(&refused(action)).contains("for good"));
+        }
     }
 
     #[test]
