@@ -8,11 +8,12 @@
 //!
 //! Read in the order of the way a file takes: [`source`] (where it is read), [`tree`] (text to nodes with places),
 //! [`mod@env`] (references in the scalars), [`typed`] (nodes to a component's `Config`), [`sections`] and [`service`]
-//! (what must fit together), [`catalogs`] (files that it names), [`mod@print`] (and back to text). [`names`] is the list
+//! (what must fit together), [`catalogs`] and [`credentials`] (files that it names), [`mod@print`] (and back to text). [`names`] is the list
 //! of components and their aliases, [`schema`] tells editors about all of it.
 
 pub mod answer_mode;
 mod catalogs;
+mod credentials;
 pub mod diagnostic;
 mod env;
 pub mod extensions;
@@ -133,7 +134,10 @@ pub fn load_with(
         Some(mut tree) if !unreadable => {
             tree.number();
             let config = sections::assemble(&tree, &mut found);
-            broken_files = config.iter().flat_map(|config| catalogs::faults(&tree, config)).collect();
+            let faults = |config| {
+                catalogs::faults(&tree, config).into_iter().chain(credentials::faults(&tree, config))
+            };
+            broken_files = config.iter().flat_map(faults).collect();
             config
         }
         _ => None,

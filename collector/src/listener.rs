@@ -46,6 +46,9 @@ pub(crate) trait Handler: Clone + Send + Sync + 'static {
 
     /// Answers one request; cannot fail, because failures are answers.
     fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// A request was answered before it came here, because its head is no HTTP/1.1 or too large.
+    fn unreadable(&self) {}
 }
 
 /// How connections are served.
@@ -164,13 +167,13 @@ async fn serve_connection<H: Handler>(
     let builder = settings.builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        ended = connection.as_mut() => return log_end(ended),
+        ended = connection.as_mut() => return log_end(ended, &handler),
         () = place.lost() => return,
         () = time_to_leave(settings, &calls, drain.clone()) => {}
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
-        ended = connection.as_mut() => log_end(ended),
+        ended = connection.as_mut() => log_end(ended, &handler),
         () = place.lost() => {}
         () = time_to_close(settings, &calls, drain) => {}
     }
@@ -221,8 +224,11 @@ async fn time_to_close(settings: Settings, calls: &Calls, mut drain: Drain) {
     }
 }
 
-fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>, handler: &impl Handler) {
     if let Err(error) = ended {
+        if error.downcast_ref().is_some_and(hyper::Error::is_parse) {
+            handler.unreadable();
+        }
         debug!(error, "a connection ended");
     }
 }

@@ -8,6 +8,7 @@ mod auth;
 pub(crate) mod body;
 pub mod otlp;
 
+use exporters::auth::config::Htpasswd;
 use pipelines::{config::ConfigError, engine::graph::Signals};
 use proto::SignalKind;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,6 +41,11 @@ pub fn deserialize<'de, D: Deserializer<'de>>(
         "phase_store" => Some(phase_store::Config::deserialize(deserializer).map(Config::PhaseStore)),
         _ => None,
     }
+}
+
+/// What is wrong with a list of users, with its path below `htpasswd`.
+pub(crate) fn users_fault(htpasswd: &Htpasswd) -> Option<ConfigError> {
+    auth::users_fault(htpasswd)
 }
 
 // === impl Config ===

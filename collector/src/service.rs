@@ -101,13 +101,14 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     // Downstream first: consumers take up their saved state before anything new can come in.
     let mut engine = build::engine(config, data_dir, &journal, modes, &budget)?;
     let connectors = build::connectors(config, &mut engine, &budget)?;
-    let tables = build::exporters(config, data_dir, &mut engine, &budget)?;
+    let (tables, mut certificates) = build::exporters(config, data_dir, &mut engine, &budget)?;
 
     // Receivers bind, and serve nothing yet.
     let admission = budget.admission();
     let (receiver_drain_trigger, receiver_drain) = drain();
     budget.watch(receiver_drain.clone());
     let mut receivers = Receivers::default();
+    let mut refusals = Vec::new();
     for id in config.service.graph.receivers() {
         let inlet = engine.inlet(id);
         match &config.receivers[id] {
@@ -120,13 +121,16 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
                     drain: receiver_drain.clone(),
                 };
                 let running = otlp::start(otlp, settings).await.map_err(|error| failed(id, error))?;
-                if let Some(address) = running.grpc_addr {
-                    banner.line("OTLP/gRPC", address);
-                    listeners.push(("OTLP/gRPC".to_owned(), address.to_string()));
+                for (label, place) in &running.places {
+                    let is_url = *label == "OTLP/HTTP" && running.http_addr.is_some();
+                    banner.line(label, format_args!("{}{place}", if is_url { "http://" } else { "" }));
+                    listeners.push(((*label).to_owned(), place.clone()));
                 }
-                if let Some(address) = running.http_addr {
-                    banner.line("OTLP/HTTP", format_args!("http://{address}"));
-                    listeners.push(("OTLP/HTTP".to_owned(), address.to_string()));
+                let of_receiver =
+                    |(transport, counts): &(_, Arc<_>)| (id.clone(), *transport, Arc::clone(counts));
+                refusals.extend(running.refusals.iter().map(of_receiver));
+                if otlp.speaks_tls() {
+                    certificates.push((id.clone(), Arc::clone(&running.reloads)));
                 }
                 let named = |(transport, seats): &(&str, Seats)| (format!("{id} {transport}"), seats.clone());
                 connections.extend(running.connections.iter().map(named));
@@ -171,6 +175,8 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     connections.extend(tables.iter().map(|(table, seats)| (table.id().to_string(), seats.clone())));
     let own = OwnMetrics::new(Watched {
         receivers: receiver_edges.clone(),
+        refusals,
+        certificates,
         edges: running.edges().clone(),
         connectors,
         journal: Arc::clone(&journal),

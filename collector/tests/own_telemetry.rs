@@ -2,7 +2,7 @@
 
 use super::support::{
     backend::Backend,
-    eventually,
+    eventually, http,
     metrics::Metrics,
     phasor::{Phasor, Start, default_config},
     sender::{Sender, TRACES},
@@ -72,6 +72,27 @@ async fn connections_are_counted_by_listener() {
                 "{listener}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn refused_requests_and_certificates_that_were_read_again_are_shown() {
+    let exporter = "  otlp_grpc: {endpoint: \"127.0.0.1:1\", tls: {insecure_skip_verify: true}}";
+    let phasor = at_level("normal", (", otlp_grpc", exporter));
+    let url = format!("http://{}/v1/traces", phasor.http());
+    let answer = http::post(&url, &[("content-type", "text/plain")], Vec::new()).await;
+    assert_eq!(answer.status, 415);
+    let page = page(&phasor).await;
+    let refused = |transport: &str, reason: &str| {
+        let labels = [("receiver", "otlp"), ("transport", transport), ("reason", reason)];
+        page.sum("phasor_receiver_refusals_total", &labels)
+    };
+    assert_eq!(refused("http", "unsupported_media_type"), Some(1.0));
+    // Those that never happened are there from the start, so that the first is seen as an increase.
+    assert_eq!((refused("http", "too_large"), refused("grpc", "unauthenticated")), (Some(0.0), Some(0.0)));
+    for outcome in ["success", "failure"] {
+        let labels = [("component", "otlp_grpc"), ("outcome", outcome)];
+        assert_eq!(page.sum("phasor_certificate_reloads_total", &labels), Some(0.0), "{outcome}");
     }
 }
 

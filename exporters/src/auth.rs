@@ -91,6 +91,16 @@ impl Authenticator {
         }
     }
 
+    /// What is wrong with the files that say who we are, with its path below the extension.
+    ///
+    /// The list of who may come (`htpasswd`) is read by whom it is for.
+    pub fn file_fault(&self) -> Option<ConfigError> {
+        match self {
+            Self::Basic(BasicAuth { client_auth: None, .. }) => None,
+            Self::BearerToken(_) | Self::Basic(_) => Credentials::new(self).err(),
+        }
+    }
+
     /// Why it cannot be used on this side; nothing if it can.
     pub fn unfit(&self, side: Side) -> Option<&'static str> {
         match (self, side) {

@@ -7,6 +7,8 @@
 //!
 //! **Not here:** which pipeline ends in which exporter, and YAML.
 
+use std::sync::Arc;
+
 use pipelines::{
     component::ComponentId, config::ConfigError, consumer::Exporter, journal::OnFull, processors::Hints,
 };
@@ -14,6 +16,7 @@ use proto::SignalKind;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use auth::Authenticators;
+use tls::Reloads;
 
 pub mod auth;
 mod causes;
@@ -46,8 +49,8 @@ pub enum Config {
 
 /// An exporter ready to run.
 pub enum Built {
-    /// It drives its cursor itself.
-    Push(Box<dyn Exporter>),
+    /// It drives its cursor itself. If it speaks TLS, how often it has read its certificates again.
+    Push(Box<dyn Exporter>, Option<Arc<Reloads>>),
     /// It keeps state: the end of all pipelines that name it is one table, and a page shows it.
     Table(Box<prometheus::Config>),
 }
@@ -129,6 +132,15 @@ impl Config {
         }
     }
 
+    /// What is wrong with the files of its `tls`, with its path below the exporter.
+    pub fn file_fault(&self) -> Option<ConfigError> {
+        match self {
+            Self::OtlpGrpc(config) => config.file_fault(),
+            Self::OtlpHttp(config) => config.file_fault(),
+            Self::File(_) | Self::Debug(_) | Self::Prometheus(_) => None,
+        }
+    }
+
     /// Whether it wants its pipelines durable.
     pub fn wants_durable(&self) -> bool {
         match self {
@@ -201,10 +213,18 @@ impl Config {
     /// What [`check`](Self::check) would have found, or a certificate or a file of secrets that cannot be read.
     pub fn build(&self, settings: &Settings<'_>) -> Result<Built, ConfigError> {
         Ok(match self {
-            Self::OtlpGrpc(config) => Built::Push(Box::new(config.build(settings)?)),
-            Self::OtlpHttp(config) => Built::Push(Box::new(config.build(settings)?)),
-            Self::File(config) => Built::Push(Box::new(config.build(settings)?)),
-            Self::Debug(config) => Built::Push(Box::new(config.build(settings.id)?)),
+            Self::OtlpGrpc(config) => {
+                let exporter = config.build(settings)?;
+                let reloads = exporter.reloads();
+                Built::Push(Box::new(exporter), reloads)
+            }
+            Self::OtlpHttp(config) => {
+                let exporter = config.build(settings)?;
+                let reloads = exporter.reloads();
+                Built::Push(Box::new(exporter), reloads)
+            }
+            Self::File(config) => Built::Push(Box::new(config.build(settings)?), None),
+            Self::Debug(config) => Built::Push(Box::new(config.build(settings.id)?), None),
             Self::Prometheus(config) => Built::Table(config.clone()),
         })
     }
@@ -215,7 +235,7 @@ impl Config {
 impl std::fmt::Debug for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Push(_) => f.write_str("Push"),
+            Self::Push(..) => f.write_str("Push"),
             Self::Table(_) => f.write_str("Table"),
         }
     }

@@ -31,6 +31,7 @@ use crate::{
         payload::Payload,
         retry::{self, Action},
     },
+    tls::Reloads,
 };
 
 mod channel;
@@ -99,6 +100,13 @@ impl Config {
 }
 
 // === impl OtlpGrpc ===
+
+impl OtlpGrpc {
+    /// How often it has read its certificates again, if it has any.
+    pub fn reloads(&self) -> Option<Arc<Reloads>> {
+        self.connection.target.tls.as_ref().map(|tls| Arc::clone(tls.reloads()))
+    }
+}
 
 impl Exporter for OtlpGrpc {
     fn run(self: Box<Self>, feed: Feed) -> Pin<Box<dyn Future<Output = ()> + Send>> {

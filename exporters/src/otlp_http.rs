@@ -14,7 +14,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::Scheme};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -38,6 +38,7 @@ use crate::{
         payload::Payload,
         retry::{self, Action, DEADLINE_EXCEEDED, UNAVAILABLE},
     },
+    tls::{Reloads, TlsClient},
 };
 
 mod answer;
@@ -68,6 +69,7 @@ pub struct Client {
     headers: HeaderMap,
     credentials: Option<Arc<Credentials>>,
     timeout: Duration,
+    reloads: Option<Arc<Reloads>>,
 }
 
 // === impl Config ===
@@ -86,9 +88,24 @@ impl Config {
         let delivery = self.sending_queue.settings(&self.retry_on_failure, settings.seed, settings.hints);
         Ok(OtlpHttp { client, delivery })
     }
+
+    /// What is wrong with the files of `tls`, if TLS is spoken.
+    pub fn file_fault(&self) -> Option<ConfigError> {
+        let urls = self.urls().ok()?;
+        let secure = urls.iter().flatten().any(|url| url.scheme() == Some(&Scheme::HTTPS));
+        let fault = secure.then(|| TlsClient::file_fault(&self.tls)).flatten();
+        fault.map(|error| error.under("tls"))
+    }
 }
 
 // === impl OtlpHttp ===
+
+impl OtlpHttp {
+    /// How often it has read its certificates again, if it has any.
+    pub fn reloads(&self) -> Option<Arc<Reloads>> {
+        self.client.reloads.clone()
+    }
+}
 
 impl Exporter for OtlpHttp {
     fn run(self: Box<Self>, feed: Feed) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -115,8 +132,10 @@ impl Client {
         if let Some(every) = config.http2_read_idle_timeout.filter(|every| !every.0.is_zero()) {
             builder.http2_keep_alive_interval(every.0).http2_keep_alive_timeout(config.http2_ping_timeout());
         }
+        let connector = Connector::new(config)?;
         Ok(Self {
-            http: builder.build(Connector::new(config)?),
+            reloads: connector.reloads(),
+            http: builder.build(connector),
             urls: config.urls()?,
             form: config.form(),
             headers: config.headers()?,

@@ -1,7 +1,7 @@
 //! TLS as a client speaks it: whom we trust, who we are, and files that are read again.
 //!
-//! Read in this order: [`config`] (what users write under `tls:`), this file (from files to connections), `verify` (who
-//! trusts everybody), [`stream`] (a connection, in the clear or not).
+//! Read in this order: [`config`] (what users write under `tls:`), this file (from files to connections), [`verify`]
+//! (whose certificate is taken), [`stream`] (a connection, in the clear or not).
 //!
 //! - **In:** `tls:` of an exporter, a connected socket and the name of the host.
 //! - **Out:** the socket with TLS 1.2 or 1.3 on it, by rustls with ring.
@@ -13,19 +13,17 @@
 use std::{
     fmt, io,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use pipelines::config::ConfigError;
+use pipelines::{config::ConfigError, engine::edge::Count};
 use tokio::{net::TcpStream, task::spawn_blocking, time::Instant};
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
         ClientConfig, RootCertStore, SupportedProtocolVersion,
+        client::WebPkiServerVerifier,
         crypto::{CryptoProvider, ring},
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
@@ -34,7 +32,7 @@ use tracing::{info, warn};
 
 pub mod config;
 pub mod stream;
-mod verify;
+pub mod verify;
 
 pub use config::Tls;
 
@@ -44,7 +42,16 @@ pub struct TlsClient {
     /// What we offer by ALPN, the best first.
     protocols: Vec<Vec<u8>>,
     current: Mutex<Current>,
-    failed_reloads: AtomicU64,
+    reloads: Arc<Reloads>,
+}
+
+/// How often certificates were read again while the process ran, by what came of it.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    /// New connections use what was read.
+    pub done: Count,
+    /// It could not be used; what was read before stays in use.
+    pub failed: Count,
 }
 
 struct Current {
@@ -62,7 +69,12 @@ impl TlsClient {
     pub fn open(tls: &Tls, protocols: &[&str]) -> Result<Self, ConfigError> {
         let protocols: Vec<_> = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let current = Mutex::new(Current { config: read(tls, &protocols)?, read: now() });
-        Ok(Self { tls: tls.clone(), protocols, current, failed_reloads: AtomicU64::default() })
+        Ok(Self { tls: tls.clone(), protocols, current, reloads: Arc::default() })
+    }
+
+    /// What [`TlsClient::open`] would find wrong with the files, with its path below `tls`.
+    pub fn file_fault(tls: &Tls) -> Option<ConfigError> {
+        read(tls, &[]).err()
     }
 
     /// Speaks TLS with `host` over an open connection.
@@ -76,9 +88,9 @@ impl TlsClient {
         TlsConnector::from(self.config().await).connect(name, socket).await
     }
 
-    /// How often files could not be used when they were read again.
-    pub fn failed_reloads(&self) -> u64 {
-        self.failed_reloads.load(Relaxed)
+    /// How often files were read again.
+    pub fn reloads(&self) -> &Arc<Reloads> {
+        &self.reloads
     }
 
     /// What a new connection uses, read again if it is time.
@@ -90,9 +102,11 @@ impl TlsClient {
                 Ok(config) => {
                     info!("certificates were read again");
                     self.lock().config = config;
+                    self.reloads.done.add(1);
                 }
                 Err(error) => {
-                    let failures = self.failed_reloads.fetch_add(1, Relaxed) + 1;
+                    self.reloads.failed.add(1);
+                    let failures = self.reloads.failed.total();
                     warn!(%error, failures, "certificates cannot be used; those read before stay in use");
                 }
             }
@@ -132,7 +146,10 @@ fn read(tls: &Tls, protocols: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ConfigErr
     let builder = if tls.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(verify::Anybody(provider)))
     } else {
-        builder.with_root_certificates(trusted(tls)?)
+        let (roots, own) = trusted(tls)?;
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let chains = chains.map_err(|error| ConfigError::new("ca_file", error.to_string()))?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verify::Trusted::new(own, chains)))
     };
     let mut config = match identity(tls)? {
         Some((chain, key)) => builder
@@ -149,7 +166,8 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn trusted(tls: &Tls) -> Result<RootCertStore, ConfigError> {
+/// Whom we trust, and those of them that are named and not the system's.
+fn trusted(tls: &Tls) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), ConfigError> {
     let mut roots = RootCertStore::empty();
     let own = pem("ca_file", tls.ca_file.as_ref(), tls.ca_pem.as_deref())?;
     if own.is_none() || tls.include_system_ca_certs_pool {
@@ -160,11 +178,12 @@ fn trusted(tls: &Tls) -> Result<RootCertStore, ConfigError> {
             return Err(ConfigError::new("ca_file", message));
         }
     }
-    for certificate in own.map(|pem| certificates("ca_file", &pem)).transpose()?.unwrap_or_default() {
+    let own = own.map(|pem| certificates("ca_file", &pem)).transpose()?.unwrap_or_default();
+    for certificate in &own {
         let wrong = |error| ConfigError::new("ca_file", format!("holds a certificate that is none: {error}"));
-        roots.add(certificate).map_err(wrong)?;
+        roots.add(certificate.clone()).map_err(wrong)?;
     }
-    Ok(roots)
+    Ok((roots, own))
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);

@@ -5,6 +5,7 @@ use super::*;
 mod auth;
 mod broken;
 mod corpus;
+mod credentials;
 mod fuzz;
 mod sources;
 mod whole;

@@ -9,7 +9,7 @@
 
 mod users;
 
-use exporters::auth::{Authenticator, Authenticators, Reference, Side, Tokens};
+use exporters::auth::{Authenticator, Authenticators, Reference, Side, Tokens, config::Htpasswd};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use pipelines::config::ConfigError;
 use subtle::{Choice, ConstantTimeEq};
@@ -30,6 +30,11 @@ pub(super) enum Denied {
     Missing(&'static str),
     #[error("the credentials are not right ({0})")]
     Wrong(&'static str),
+}
+
+/// What is wrong with a list of users, with its path below `htpasswd`.
+pub(super) fn users_fault(htpasswd: &Htpasswd) -> Option<ConfigError> {
+    Users::open(htpasswd).err()
 }
 
 // === impl Auth ===

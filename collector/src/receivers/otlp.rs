@@ -21,10 +21,15 @@ mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use exporters::{auth::Authenticators, seats::Seats};
+use exporters::{auth::Authenticators, seats::Seats, tls::Reloads};
 use pipelines::{
     component::ComponentId,
-    engine::{drain::Drain, edge::ReceiverEdge, inlet::Inlet},
+    config::ConfigError,
+    engine::{
+        drain::Drain,
+        edge::{CountByCause, ReceiverEdge},
+        inlet::Inlet,
+    },
 };
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
@@ -65,10 +70,16 @@ pub struct Running {
     pub grpc_addr: Option<SocketAddr>,
     /// Where HTTP is served, with the real port.
     pub http_addr: Option<SocketAddr>,
+    /// Where each protocol is served, for a person: `OTLP/HTTP` and `127.0.0.1:4318` or `unix:/path`.
+    pub places: Vec<(&'static str, String)>,
     /// What came in, by transport and signal.
     pub edges: Vec<Arc<ReceiverEdge>>,
     /// The connections of each transport.
     pub connections: Vec<(&'static str, Seats)>,
+    /// Requests that were refused, by transport and reason.
+    pub refusals: Vec<(&'static str, Arc<CountByCause>)>,
+    /// How often the certificates of both transports were read again.
+    pub reloads: Arc<Reloads>,
     ready: watch::Sender<bool>,
     servers: JoinSet<()>,
 }
@@ -101,17 +112,22 @@ pub async fn start(config: &Config, settings: Settings) -> Result<Running, Start
     let mut running = Running {
         grpc_addr: None,
         http_addr: None,
+        places: Vec::new(),
         edges: Vec::new(),
         connections: Vec::new(),
+        refusals: Vec::new(),
+        reloads: Arc::default(),
         ready: watch::Sender::new(false),
         servers: JoinSet::new(),
     };
     if let Some((config, door)) = grpc {
         running.grpc_addr = door.address;
+        running.places.push(("OTLP/gRPC", door.place(&config.endpoint)));
         running.serve_grpc(config, door, settings.clone());
     }
     if let Some((config, door)) = http {
         running.http_addr = door.address;
+        running.places.push(("OTLP/HTTP", door.place(&config.endpoint)));
         running.serve_http(config, door, settings);
     }
     Ok(running)
@@ -173,6 +189,36 @@ fn likely_cause(error: &io::Error) -> &'static str {
     }
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Whether any of its protocols does.
+    pub fn speaks_tls(&self) -> bool {
+        let Protocols { grpc, http } = &self.protocols;
+        grpc.iter().any(|grpc| grpc.tls.is_some()) || http.iter().any(|http| http.tls.is_some())
+    }
+
+    /// What is wrong with the files of each `tls`, with paths from the receiver.
+    pub fn file_faults(&self) -> Vec<ConfigError> {
+        let Protocols { grpc, http } = &self.protocols;
+        let places = [("grpc", grpc.as_ref().map(Grpc::place)), ("http", http.as_ref().map(Http::place))];
+        let mut faults = Vec::new();
+        for (name, place) in places {
+            let tls = place.and_then(|place| tls::fault(place.tls?));
+            faults.extend(tls.map(|error| error.under("tls").under(name).under("protocols")));
+        }
+        faults
+    }
+}
+
+// === impl Door ===
+
+impl Door {
+    fn place(&self, endpoint: &str) -> String {
+        self.address.map_or_else(|| format!("unix:{endpoint}"), |address| address.to_string())
+    }
+}
+
 // === impl Grpc, Http ===
 
 impl Grpc {
@@ -221,6 +267,7 @@ impl Running {
 
     fn intake(&mut self, intake: Intake) -> Intake {
         self.edges.extend(intake.edges());
+        self.refusals.push((intake.transport(), Arc::clone(intake.refusals())));
         intake
     }
 
@@ -235,7 +282,8 @@ impl Running {
         let seats = Seats::new(CONNECTIONS_MAX);
         self.connections.push((transport, seats.clone()));
         if let Some((tls, config, protocols)) = door.tls {
-            self.servers.spawn(tls::keep_fresh(tls, config, protocols, drain.clone()));
+            let reloads = Arc::clone(&self.reloads);
+            self.servers.spawn(tls::keep_fresh(tls, config, protocols, reloads, drain.clone()));
         }
         let serve = listener::serve(door.entrance, handler, settings, seats, drain);
         self.servers.spawn(when_ready(self.ready.subscribe(), serve));

@@ -8,6 +8,7 @@ use exporters::{
     Built,
     delivery::config::LAG_BYTES_MAX_MEMORY,
     prometheus::{Config as PrometheusConfig, Page, PrometheusTable, Table, own::OwnFamilies},
+    tls::Reloads,
 };
 use pipelines::{
     component::ComponentId,
@@ -36,6 +37,9 @@ pub(super) struct Exposed {
     table: Arc<Table>,
     replayed: watch::Receiver<bool>,
 }
+
+/// Who speaks TLS.
+type Certificates = Vec<(ComponentId, Arc<Reloads>)>;
 
 /// Opens the journal with the pipelines of the graph, and says what recovery found.
 pub(super) fn journal(
@@ -138,13 +142,15 @@ pub(super) fn connectors(
 }
 
 /// Every exporter in use: those that push once for each of their pipelines, a Prometheus table once for all of them.
+/// With those that speak TLS, and how often they have read their certificates again.
 pub(super) fn exporters(
     config: &Config,
     data_dir: &Path,
     engine: &mut Engine,
     budget: &Budget,
-) -> Result<Vec<Exposed>, StartError> {
+) -> Result<(Vec<Exposed>, Certificates), StartError> {
     let mut exposed = Vec::new();
+    let mut certificates = Vec::new();
     let dead_letters = config.dead_letters_directory(data_dir);
     let authenticators = config.authenticators();
     for id in config.service.graph.exporters() {
@@ -167,7 +173,8 @@ pub(super) fn exporters(
                 authenticators: &authenticators,
             };
             match exporter.build(&settings).map_err(|error| wrong(id, vec![error]))? {
-                Built::Push(exporter) => {
+                Built::Push(exporter, reloads) => {
+                    certificates.extend(reloads.map(|reloads| (id.clone(), reloads)));
                     let name = pipeline_id.to_string();
                     let letters = (bytes_max > 0)
                         .then(|| DeadLetters::new(&dead_letters, &id.to_string(), &name, bytes_max));
@@ -190,7 +197,7 @@ pub(super) fn exporters(
             }
         }
     }
-    Ok(exposed)
+    Ok((exposed, certificates))
 }
 
 /// One line for each pipeline: what it promises and the way of its data.

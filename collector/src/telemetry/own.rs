@@ -20,6 +20,7 @@ use exporters::{
         text::Kind,
     },
     seats::Seats,
+    tls::Reloads,
 };
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider};
@@ -27,7 +28,7 @@ use pipelines::{
     component::ComponentId,
     connectors::stats::Stats,
     engine::{
-        edge::{ConsumerEdge, ReceiverEdge},
+        edge::{ConsumerEdge, CountByCause, ReceiverEdge},
         run::Edges,
     },
     journal::Journal,
@@ -42,6 +43,10 @@ use crate::config::telemetry::Detail;
 pub struct Watched {
     /// Edges of all receivers.
     pub receivers: Vec<Arc<ReceiverEdge>>,
+    /// Requests that receivers refused, by receiver, transport and reason.
+    pub refusals: Vec<(ComponentId, &'static str, Arc<CountByCause>)>,
+    /// How often receivers and exporters that speak TLS have read their certificates again.
+    pub certificates: Vec<(ComponentId, Arc<Reloads>)>,
     /// Edges of processors, exporters and connectors.
     pub edges: Edges,
     /// The consumers that are connectors, and what they count beside their edges.
@@ -93,6 +98,8 @@ impl OwnMetrics {
         process::process(&meter, &watched.health);
         parts::health(&meter, &watched.health);
         if watched.level != Detail::Basic {
+            edges::refusals(&meter, watched.refusals);
+            edges::certificates(&meter, watched.certificates);
             edges::component_states(&meter, "exporter", &exporters);
             edges::component_states(&meter, "connector", &connectors);
             edges::connector_stats(&meter, &watched.connectors);

@@ -241,6 +241,12 @@ impl Receiver {
         (edge.accepted.total(), edge.refused.total(), edge.failed.total())
     }
 
+    /// Requests that were refused, by reason; those without any are left out.
+    pub(crate) fn refusals(&self, transport: &str) -> Vec<(&'static str, u64)> {
+        let (_, counts) = self.running.refusals.iter().find(|(name, _)| *name == transport).unwrap();
+        counts.by_cause().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Waits until no byte is admitted any more: a request that was given up leaves nothing behind.
     pub(crate) async fn settles(&self) {
         let settled = async {

@@ -24,6 +24,20 @@ async fn raw(addr: std::net::SocketAddr, bytes: &[u8], half_close: bool) -> Stri
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Sends raw bytes and waits for the head of the answer.
+async fn answer_to(addr: std::net::SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let head = async {
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+    };
+    bounded(head).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 #[tokio::test]
 async fn garbage_on_either_port_ends_that_connection_only() {
     let receiver = Receiver::start(Setup::default()).await;
@@ -218,4 +232,81 @@ async fn http_1_1_without_a_host_is_no_request() {
         let answer = raw(receiver.http(), format!("{head}{hosts}\r\n").as_bytes(), false).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{hosts:?}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn o_h15_two_content_types_that_differ_are_400_and_two_that_do_not_are_one() {
+    let receiver = Receiver::start(Setup::default()).await;
+    let json = ("content-type", "application/json");
+    for (types, status) in [([json, PROTOBUF], 400), ([PROTOBUF, json], 400), ([PROTOBUF, PROTOBUF], 200)] {
+        let answer = post(receiver.http(), "/v1/traces", &types, full(spans(1).encode_to_vec())).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    assert_eq!(receiver.refusals("http"), [("bad_head", 2)]);
+}
+
+#[tokio::test]
+async fn each_refused_request_is_counted_once_by_its_reason() {
+    let signals = &[SignalKind::Traces, SignalKind::Metrics];
+    let setup = Setup { http: "max_request_body_size: 1KiB", signals, ..Setup::default() };
+    let receiver = Receiver::start(setup).await;
+    let taken = post(receiver.http(), "/v1/traces", &[PROTOBUF], full(spans(1).encode_to_vec())).await;
+    assert_eq!(taken.status, 200);
+    assert_eq!(receiver.refusals("http"), []);
+    for (method, path, header, body, status) in [
+        ("POST", "/v1/traces", ("content-encoding", "br"), "", 415),
+        ("POST", "/v1/traces", ("content-encoding", "gzip"), "no gzip", 400),
+        ("POST", "/v1/traces", ("x", "y"), "garbage", 400),
+        ("POST", "/v1/logs", ("x", "y"), "", 404),
+        ("POST", "/nowhere", ("x", "y"), "", 404),
+        ("GET", "/v1/traces", ("x", "y"), "", 405),
+    ] {
+        let answer = send(receiver.http(), method, path, &[PROTOBUF, header], full(body)).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    let long = post(receiver.http(), "/v1/traces", &[PROTOBUF], full(span_of(2_000))).await;
+    assert_eq!(long.status, 413);
+    let text = post(receiver.http(), "/v1/traces", &[("content-type", "text/plain")], full("")).await;
+    assert_eq!(text.status, 415);
+    let others = receiver.admission.try_acquire(receiver.admission.bytes_max()).unwrap();
+    let later = post(receiver.http(), "/v1/traces", &[PROTOBUF], full(span_of(100))).await;
+    assert_eq!(later.status, 503);
+    let later = call(receiver.grpc(), TRACES, &[], full(framed(0, &span_of(100)))).await;
+    assert_eq!(later.code, UNAVAILABLE);
+    drop(others);
+    // Answered before it comes to the receiver.
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\n".to_owned();
+    let many: String = (0..500).map(|number| format!("x-{number}: y\r\n")).collect();
+    let answer = answer_to(receiver.http(), (head + &many + "\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let answer = answer_to(receiver.http(), b"this is no HTTP\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert_eq!(
+        receiver.refusals("http"),
+        [
+            ("bad_head", 2),
+            ("memory_limit", 1),
+            ("no_pipeline", 1),
+            ("too_large", 1),
+            ("undecodable", 2),
+            ("unknown_path", 1),
+            ("unsupported_encoding", 1),
+            ("unsupported_media_type", 1),
+            ("unsupported_method", 1),
+        ]
+    );
+    assert_eq!(receiver.refusals("grpc"), [("memory_limit", 1)]);
+}
+
+#[tokio::test]
+async fn a_chunk_that_announces_more_than_any_memory_is_read_up_to_the_limit() {
+    let setup = Setup { http: "max_request_body_size: 1KiB", ..Setup::default() };
+    let receiver = Receiver::start(setup).await;
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\n";
+    let bytes = format!("{head}transfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n{}", "a".repeat(2_000));
+    let answer = answer_to(receiver.http(), bytes.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert_eq!(receiver.refusals("http"), [("too_large", 1)]);
+    receiver.settles().await;
+    receiver.still_serves().await;
 }

@@ -163,6 +163,43 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     let renewed = async { while http_status(&receiver, &new, "localhost").await != Some(200) {} };
     bounded(renewed).await;
     assert_eq!(http_status(&receiver, &old, "localhost").await, None);
+    let reloads = &receiver.running.reloads;
+    assert!(reloads.done.total() > 0 && reloads.failed.total() > 0, "{reloads:?}");
+}
+
+/// Shows a certificate that is signed with its own key and says that it is an authority's; PEM of it.
+fn showing_itself(authority: &Authority, until: i32) -> (TlsConnector, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["agent".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let certificate = params.self_signed(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ClientConfig::builder_with_provider(default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    (TlsConnector::from(Arc::new(config)), certificate.pem())
+}
+
+#[tokio::test]
+async fn a_client_whose_own_certificate_is_in_client_ca_file_is_served_while_it_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    authority.issue(folder.path(), "localhost");
+    let (client, own) = showing_itself(&authority, 4096);
+    let (expired, of_expired) = showing_itself(&authority, 2001);
+    let (stranger, _) = showing_itself(&authority, 4096);
+    fs::write(folder.path().join("clients.pem"), own + &of_expired).unwrap();
+    let receiver = receiver(folder.path(), ", client_ca_file: FOLDER/clients.pem").await;
+    for (connector, served) in [(client, true), (expired, false), (stranger, false)] {
+        let status = http_status(&receiver, &connector, "localhost").await;
+        assert_eq!(status, served.then_some(200));
+    }
 }
 
 #[tokio::test]

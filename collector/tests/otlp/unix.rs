@@ -26,6 +26,8 @@ async fn both_protocols_are_served_at_a_path_that_is_gone_at_the_end() {
     // What a process that is gone has left behind.
     drop(std::os::unix::net::UnixListener::bind(&http).unwrap());
     let receiver = receiver(folder.path()).await;
+    let place = |path: &Path| format!("unix:{}", path.display());
+    assert_eq!(receiver.running.places, [("OTLP/gRPC", place(&grpc)), ("OTLP/HTTP", place(&http))]);
     assert_eq!(fs::metadata(&http).unwrap().permissions().mode() & 0o777, 0o660);
     let request = spans(1).encode_to_vec();
 

@@ -169,6 +169,13 @@ impl Config {
         notes
     }
 
+    /// What is wrong with the files of `tls`, if TLS is spoken.
+    pub fn file_fault(&self) -> Option<ConfigError> {
+        let (_, secure) = self.uri().ok()?;
+        let fault = secure.then(|| TlsClient::file_fault(&self.tls)).flatten();
+        fault.map(|error| error.under("tls"))
+    }
+
     /// Where and how to connect.
     ///
     /// # Errors

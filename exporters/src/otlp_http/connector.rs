@@ -14,7 +14,7 @@ use pipelines::config::ConfigError;
 use tower::Service;
 
 use super::Config;
-use crate::tls::{TlsClient, stream::Stream};
+use crate::tls::{Reloads, TlsClient, stream::Stream};
 
 /// What opens connections.
 #[derive(Clone, Debug)]
@@ -35,6 +35,11 @@ impl Connector {
         let secure = config.urls()?.iter().flatten().any(|url| url.scheme() == Some(&Scheme::HTTPS));
         let tls = secure.then(|| TlsClient::open(&config.tls, &["h2", "http/1.1"])).transpose();
         Ok(Self { tcp, tls: tls.map_err(|error| error.under("tls"))?.map(Arc::new) })
+    }
+
+    /// How often certificates were read again, if there are any.
+    pub(super) fn reloads(&self) -> Option<Arc<Reloads>> {
+        self.tls.as_ref().map(|tls| Arc::clone(tls.reloads()))
     }
 }
 

@@ -59,7 +59,15 @@ impl Server {
         protocols: &[&str],
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
-        let (chain, key) = authority.sign("localhost");
+        Self::showing(&authority.sign("localhost"), clients, protocols, versions)
+    }
+
+    fn showing(
+        (chain, key): &(String, String),
+        clients: Option<&Authority>,
+        protocols: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
         let builder = match clients {
@@ -104,6 +112,15 @@ async fn shown(client: &TlsClient, server: &Server) -> Result<Vec<u8>, String> {
     there.map_err(|error| error.to_string())
 }
 
+/// As `openssl req -x509` makes it: signed with its own key, and an authority. Valid until that year.
+fn self_signed(name: &str, until: i32) -> (String, String) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
 fn write(folder: &Path, (certificate, key): &(String, String)) {
     std::fs::write(folder.join("cert.pem"), certificate).unwrap();
     std::fs::write(folder.join("key.pem"), key).unwrap();
@@ -131,7 +148,7 @@ async fn files_are_read_again_and_bad_ones_leave_the_old_in_use() {
     write(folder.path(), &second);
     assert_eq!(shown(&client, &server).await, Ok(der(&second)));
     assert_eq!(shown(&steady, &server).await, Ok(der(&first)), "nobody asked for new ones");
-    assert_eq!(client.failed_reloads(), 0);
+    assert_eq!((client.reloads().done.total(), client.reloads().failed.total()), (2, 0));
     // A certificate without its key, a file that is none, and no file at all.
     std::fs::write(folder.path().join("cert.pem"), &first.0).unwrap();
     assert_eq!(shown(&client, &server).await, Ok(der(&second)));
@@ -139,7 +156,7 @@ async fn files_are_read_again_and_bad_ones_leave_the_old_in_use() {
     assert_eq!(shown(&client, &server).await, Ok(der(&second)));
     std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
     assert_eq!(shown(&client, &server).await, Ok(der(&second)));
-    assert_eq!(client.failed_reloads(), 3);
+    assert_eq!(client.reloads().failed.total(), 3);
     write(folder.path(), &first);
     assert_eq!(shown(&client, &server).await, Ok(der(&first)));
 }
@@ -198,5 +215,31 @@ fn versions_that_cannot_be_are_faults() {
         let tls: Tls = serde_saphyr::from_str(yaml).unwrap();
         let paths: Vec<_> = tls.check().into_iter().map(|error| error.path).collect();
         assert_eq!(paths, [path], "{yaml}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_trusted_itself_is_taken_while_it_is_valid_and_of_that_name() {
+    let ours = Authority::new("ours");
+    let trusting = |certificate: &str| {
+        let tls = Tls { ca_pem: Some(certificate.to_owned()), ..Tls::default() };
+        TlsClient::open(&tls, &[]).unwrap()
+    };
+    let (own, expired) = (self_signed("localhost", 4096), self_signed("localhost", 2001));
+    let (other_name, issued) = (self_signed("example.com", 4096), ours.sign("localhost"));
+    for versions in [&[&TLS12][..], &[&tokio_rustls::rustls::version::TLS13]] {
+        let server = |shown: &(String, String)| Server::showing(shown, None, &[], versions);
+        assert_eq!(shown(&trusting(&own.0), &server(&own)).await, Ok(Vec::new()));
+        // A leaf alone, without its authority, as Go takes it too.
+        assert_eq!(shown(&trusting(&issued.0), &server(&issued)).await, Ok(Vec::new()));
+        for (trusted, showing, said) in [
+            (&expired, &expired, "expired"),
+            (&other_name, &other_name, "not valid for"),
+            (&own, &self_signed("localhost", 4096), "says that it is an authority's (CA:TRUE)"),
+            (&own, &issued, "UnknownIssuer"),
+        ] {
+            let refused = shown(&trusting(&trusted.0), &server(showing)).await.unwrap_err();
+            assert!(refused.contains(said), "{said}: {refused}");
+        }
     }
 }

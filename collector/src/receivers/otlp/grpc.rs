@@ -108,6 +108,7 @@ impl Handler for Service {
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         if !is_grpc(request.headers()) {
+            self.intake.refused(&Decline::UnsupportedMedia);
             return not_grpc();
         }
         if request.uri().path().starts_with(HEALTH) {
@@ -118,8 +119,15 @@ impl Handler for Service {
         }
         match self.export(request).await {
             Ok(message) => reply(&message),
-            Err(decline) => refuse(&decline),
+            Err(decline) => {
+                self.intake.refused(&decline);
+                refuse(&decline)
+            }
         }
+    }
+
+    fn unreadable(&self) {
+        self.intake.unreadable();
     }
 }
 

@@ -67,6 +67,8 @@ enum MediaType {
     Protobuf,
     Json,
     Other,
+    /// Several, which are not the same.
+    Several,
 }
 
 // === impl Service ===
@@ -93,7 +95,10 @@ impl Service {
         let media_type = MediaType::of(request.headers());
         let mut response = match self.export(request, media_type, body).await {
             Ok(message) => answer(message, media_type),
-            Err(decline) => refuse(&decline, media_type, encodings),
+            Err(decline) => {
+                self.intake.refused(&decline);
+                refuse(&decline, media_type, encodings)
+            }
         };
         if let Some(cors) = cors {
             cors.annotate(request.headers(), response.headers_mut());
@@ -127,7 +132,9 @@ impl Service {
         let partial = self.intake.take(signal, read, traces::caller(request.headers())).await?;
         Ok(match media_type {
             MediaType::Json => proto::json::encode_response(signal, partial.as_ref()),
-            MediaType::Protobuf | MediaType::Other => PartialSuccess::encode(partial.as_ref()),
+            MediaType::Protobuf | MediaType::Other | MediaType::Several => {
+                PartialSuccess::encode(partial.as_ref())
+            }
         }
         .into())
     }
@@ -144,6 +151,10 @@ impl Handler for Service {
             response.headers_mut().insert(name, value.clone());
         }
         response
+    }
+
+    fn unreadable(&self) {
+        self.intake.unreadable();
     }
 }
 
@@ -193,7 +204,11 @@ impl Settings {
 impl MediaType {
     /// Parameters such as a charset do not matter, nor does the letter case.
     fn of(headers: &HeaderMap) -> Self {
-        let value = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let mut values = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+        let value = values.next().unwrap_or_default();
+        if values.any(|other| other != value) {
+            return Self::Several;
+        }
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         if essence.eq_ignore_ascii_case(b"application/x-protobuf") {
             Self::Protobuf
@@ -205,6 +220,10 @@ impl MediaType {
     }
 
     fn check(self) -> Result<(), Decline> {
-        if self == Self::Other { Err(Decline::UnsupportedMedia) } else { Ok(()) }
+        match self {
+            Self::Protobuf | Self::Json => Ok(()),
+            Self::Other => Err(Decline::UnsupportedMedia),
+            Self::Several => Err(Decline::TwoMediaTypes),
+        }
     }
 }

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use pipelines::{
     component::ComponentId,
     engine::{
-        edge::ReceiverEdge,
+        edge::{CountByCause, ReceiverEdge},
         inlet::{Arrival, Inlet},
     },
     time::UnixNanos,
@@ -23,7 +23,10 @@ use pipelines::{
 use proto::{AnyBatch, Rejected, SignalKind, response::PartialSuccess};
 use tracing::Instrument;
 
-use super::{inflate::Inflater, status::Decline};
+use super::{
+    inflate::Inflater,
+    status::{Decline, REASONS, UNREADABLE},
+};
 use crate::{
     receivers::{
         admission::{Admission, Permit},
@@ -38,8 +41,11 @@ pub(super) struct Intake {
     inlet: Inlet,
     inflater: Arc<Inflater>,
     auth: Option<Arc<Auth>>,
+    transport: &'static str,
     /// In the order of [`SignalKind::ALL`].
     edges: [Arc<ReceiverEdge>; 3],
+    /// Requests, by [`REASONS`].
+    refusals: Arc<CountByCause>,
 }
 
 /// Items that were pushed and not yet answered. Dropped unanswered, because the client went away, they
@@ -61,7 +67,27 @@ impl Intake {
     ) -> Self {
         let edge = |signal| Arc::new(ReceiverEdge::new(receiver.clone(), transport, signal));
         let inflater = Arc::new(Inflater::new(admission));
-        Self { inlet, inflater, auth, edges: SignalKind::ALL.map(edge) }
+        let refusals = Arc::new(CountByCause::default());
+        REASONS.iter().for_each(|reason| refusals.add(reason, 0));
+        Self { inlet, inflater, auth, transport, edges: SignalKind::ALL.map(edge), refusals }
+    }
+
+    pub(super) fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    pub(super) fn refusals(&self) -> &Arc<CountByCause> {
+        &self.refusals
+    }
+
+    /// Counts a request that is not taken.
+    pub(super) fn refused(&self, decline: &Decline) {
+        self.refusals.add(decline.reason(), 1);
+    }
+
+    /// Counts one whose head could not be read.
+    pub(super) fn unreadable(&self) {
+        self.refusals.add(UNREADABLE, 1);
     }
 
     pub(super) fn edges(&self) -> impl Iterator<Item = Arc<ReceiverEdge>> + '_ {

@@ -5,7 +5,7 @@
 //! | taken, wholly or in part | OK | 200 | go on |
 //! | too many bytes, before or after inflation, or more than all requests together may have | RESOURCE_EXHAUSTED, no RetryInfo | 413 | send less at once |
 //! | a passing condition: memory, lag, disk, drain, a body that came too slowly | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
-//! | not OTLP, does not inflate, cut off, HTTP/1.1 without a host | INVALID_ARGUMENT | 400 | give up |
+//! | not OTLP, does not inflate, cut off, HTTP/1.1 without a host, two content types | INVALID_ARGUMENT | 400 | give up |
 //! | refused for good | INVALID_ARGUMENT | 400 | give up |
 //! | not delivered, in a pipeline that answers `delivered`: refused for good by the destination | its own code | see [`downstream`] | give up |
 //! | the same, given up after passing failures | UNAVAILABLE with RetryInfo | 503 with Retry-After | come back |
@@ -62,6 +62,8 @@ pub(super) enum Decline {
     UnsupportedMedia,
     #[error(transparent)]
     Unauthenticated(#[from] Denied),
+    #[error("the content type is given several times, and not the same")]
+    TwoMediaTypes,
     #[error("only POST is served here")]
     NotPost,
 }
@@ -107,6 +109,7 @@ impl Decline {
             | Self::Corrupt(_)
             | Self::CutOff
             | Self::NoHost
+            | Self::TwoMediaTypes
             | Self::Framing(_) => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
             Self::CompressedWithoutEncoding => (Code::Internal, StatusCode::BAD_REQUEST),
             Self::NoPipeline(_) | Self::UnknownPath(_) => (Code::Unimplemented, StatusCode::NOT_FOUND),
@@ -115,6 +118,28 @@ impl Decline {
             }
             Self::Unauthenticated(_) => (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
             Self::NotPost => (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    /// Why, in one word of [`REASONS`].
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::NeverFits => Reason::TooLarge.as_label(),
+            Self::Refused(refusal) => refusal.reason().as_label(),
+            Self::TooSlow(_) => "too_slow",
+            Self::CutOff => "cut_off",
+            Self::Malformed(_)
+            | Self::NotJson(_)
+            | Self::Corrupt(_)
+            | Self::Framing(_)
+            | Self::CompressedWithoutEncoding => "undecodable",
+            Self::NoHost | Self::TwoMediaTypes => UNREADABLE,
+            Self::NoPipeline(_) => Reason::NoPipeline.as_label(),
+            Self::UnknownPath(_) => "unknown_path",
+            Self::UnknownEncoding(..) => "unsupported_encoding",
+            Self::UnsupportedMedia => "unsupported_media_type",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::NotPost => "unsupported_method",
         }
     }
 
@@ -197,6 +222,28 @@ impl Decline {
         }
     }
 }
+
+/// Every value of the label `reason` of refused requests.
+pub(super) const REASONS: [&str; 16] = [
+    "too_large",
+    "memory_limit",
+    "queue_full",
+    "storage",
+    "shutting_down",
+    "downstream",
+    "no_pipeline",
+    "too_slow",
+    "cut_off",
+    "undecodable",
+    UNREADABLE,
+    "unauthenticated",
+    "unknown_path",
+    "unsupported_encoding",
+    "unsupported_media_type",
+    "unsupported_method",
+];
+/// The head of a request is no HTTP, too large, or contradicts itself.
+pub(super) const UNREADABLE: &str = "bad_head";
 
 /// What a destination refused for good, told to the sender: never a code that means "come back".
 fn downstream(code: i32) -> (Code, StatusCode) {

@@ -6,15 +6,16 @@
 //!   certificate stays in use, and that is said, with a count, once for each change. Keys are in no error.
 //! - **Not here:** handshakes ([`crate::listener`]).
 
-use std::{fmt::Display, fs, io, path::Path, sync::Arc};
+use std::{fmt::Display, fs, io, path::PathBuf, sync::Arc};
 
-use pipelines::engine::drain::Drain;
+use exporters::tls::{Reloads, certificates, pem, verify::Trusted};
+use pipelines::{config::ConfigError, engine::drain::Drain};
 use tokio::{task::spawn_blocking, time::sleep};
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    crypto::{CryptoProvider, ring::default_provider},
+    pki_types::{PrivateKeyDer, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tracing::{info, warn};
 
@@ -29,7 +30,9 @@ type Contents = [Option<Vec<u8>>; 3];
 /// # Errors
 /// A file cannot be read or does not hold what it should, or the key is of another certificate.
 pub(super) fn open(config: &config::Tls, protocols: &[&str]) -> io::Result<Arc<Tls>> {
-    Ok(Arc::new(Tls::new(load(config, protocols)?)))
+    let loaded = load(config, protocols)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.under("tls").to_string()));
+    Ok(Arc::new(Tls::new(loaded?)))
 }
 
 /// Looks for changes until the drain begins. Without an interval it ends at once.
@@ -37,11 +40,11 @@ pub(super) async fn keep_fresh(
     tls: Arc<Tls>,
     config: config::Tls,
     protocols: &'static [&'static str],
+    reloads: Arc<Reloads>,
     mut drain: Drain,
 ) {
     let Some(every) = config.look_every() else { return };
     let mut seen = contents(&config);
-    let mut failures = 0_u64;
     loop {
         tokio::select! {
             _ = drain.begun() => return,
@@ -60,11 +63,12 @@ pub(super) async fn keep_fresh(
             None => {}
             Some(Ok(config)) => {
                 tls.replace(config);
+                reloads.done.add(1);
                 info!("certificates were read again; new connections use them");
             }
             Some(Err(error)) => {
-                failures += 1;
-                warn!(%error, failures, "certificates cannot be used; those read before stay in use");
+                reloads.failed.add(1);
+                warn!(%error, failures = reloads.failed.total(), "certificates cannot be used; those read before stay in use");
             }
         }
     }
@@ -77,57 +81,52 @@ fn contents(config: &config::Tls) -> Contents {
     [files[0], files[1], roots].map(|file| file.and_then(|path| fs::read(path).ok()))
 }
 
-fn load(config: &config::Tls, protocols: &[&str]) -> io::Result<ServerConfig> {
-    let certificates = text("cert_file", config.cert_file.as_deref(), config.cert_pem.as_deref())?;
-    let key = text("key_file", config.key_file.as_deref(), config.key_pem.as_ref().map(|key| key.reveal()))?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificates)
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong("cert_file", error))?;
-    if chain.is_empty() {
-        return Err(wrong("cert_file", "holds no certificate in PEM"));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&key)
+/// What [`open`] would find wrong, with its path below `tls`.
+pub(super) fn fault(config: &config::Tls) -> Option<ConfigError> {
+    load(config, &[]).err()
+}
+
+fn load(config: &config::Tls, protocols: &[&str]) -> Result<ServerConfig, ConfigError> {
+    let chain = pem("cert_file", config.cert_file.as_ref(), config.cert_pem.as_deref())?;
+    let key = config.key_pem.as_ref().map(|key| key.reveal());
+    let key = pem("key_file", config.key_file.as_ref(), key)?;
+    let chain = certificates("cert_file", &chain.unwrap_or_default())?;
+    let key = PrivateKeyDer::from_pem_slice(&key.unwrap_or_default())
         .map_err(|_| wrong("key_file", "holds no private key in PEM that we can read"))?;
     let mut provider = default_provider();
     provider.cipher_suites.retain(|suite| suite.tls13().is_some() || config.takes_suite(&suite_name(*suite)));
     let provider = Arc::new(provider);
-    let versions = config.versions().map_err(|error| wrong("", error))?;
+    let versions = config.versions()?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
         .map_err(|error| wrong("cipher_suites", error))?;
     let builder = match &config.client_ca_file {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let roots = Arc::new(roots(path)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| wrong("client_ca_file", error))?)
-        }
+        Some(path) => builder.with_client_cert_verifier(clients(path, provider)?),
     };
-    let mut server = builder.with_single_cert(chain, key).map_err(|error| wrong("key_file", error))?;
+    let mut server = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| wrong("key_file", format!("does not fit cert_file: {error}")))?;
     server.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(server)
 }
 
-fn roots(path: &Path) -> io::Result<RootCertStore> {
-    let pem = text("client_ca_file", Some(path), None)?;
+/// Takes clients whose certificates these authorities have signed, and who show one of these themselves.
+fn clients(
+    path: &PathBuf,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, ConfigError> {
+    let text = pem("client_ca_file", Some(path), None)?;
+    let own = certificates("client_ca_file", &text.unwrap_or_default())?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| wrong("client_ca_file", error))?;
-        roots.add(certificate).map_err(|error| wrong("client_ca_file", error))?;
+    for certificate in &own {
+        roots.add(certificate.clone()).map_err(|error| wrong("client_ca_file", error))?;
     }
-    if roots.is_empty() {
-        return Err(wrong("client_ca_file", "holds no certificate in PEM"));
-    }
-    Ok(roots)
+    let chains = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let chains = chains.map_err(|error| wrong("client_ca_file", error))?;
+    Ok(Arc::new(Trusted::new(own, chains)))
 }
 
-fn text(key: &str, file: Option<&Path>, pem: Option<&str>) -> io::Result<Vec<u8>> {
-    match (file, pem) {
-        (Some(path), _) => fs::read(path).map_err(|error| wrong(key, format!("{}: {error}", path.display()))),
-        (None, pem) => Ok(pem.unwrap_or_default().as_bytes().to_vec()),
-    }
-}
-
-fn wrong(key: &str, what: impl Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("tls.{key}: {what}"))
+fn wrong(key: &str, what: impl Display) -> ConfigError {
+    ConfigError::new(key, what.to_string())
 }

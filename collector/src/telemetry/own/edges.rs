@@ -1,17 +1,20 @@
 //! What the edges count: receivers, processors, exporters and connectors.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use exporters::prometheus::{
-    own::{Family, SampleValue},
-    text::Kind,
+use exporters::{
+    prometheus::{
+        own::{Family, SampleValue},
+        text::Kind,
+    },
+    tls::Reloads,
 };
 use opentelemetry::{KeyValue, metrics::Meter};
 use pipelines::{
     component::ComponentId,
     connectors::stats::Stats,
     engine::{
-        edge::{ConsumerEdge, ProcessorEdge, ReceiverEdge},
+        edge::{ConsumerEdge, CountByCause, ProcessorEdge, ReceiverEdge},
         sizes::Sizes,
     },
     status::Status,
@@ -20,6 +23,8 @@ use proto::SignalKind;
 
 /// How the sizes of requests are read from an edge.
 type ReadSizes = for<'a> fn(&'a ConsumerEdge) -> &'a Sizes;
+/// A receiver, a transport of it, and its counts.
+pub(super) type Refusals = (ComponentId, &'static str, Arc<CountByCause>);
 /// How a number is read from an edge.
 type Read<E, N> = fn(&E) -> N;
 
@@ -33,13 +38,63 @@ pub(super) fn receivers(meter: &Meter, edges: &[Arc<ReceiverEdge>]) {
         let counts: [(&str, &str, Read<ReceiverEdge, u64>); 3] = [
             ("accepted", "answered with success", |edge| edge.accepted.total()),
             ("refused", "declined, retryably or for good", |edge| edge.refused.total()),
-            ("failed", "lost to a malformed request or a fault of the receiver", |edge| edge.failed.total()),
+            (
+                "failed",
+                "lost to a fault of the receiver; a request that could not be decoded counts as one",
+                |edge| edge.failed.total(),
+            ),
         ];
         for (outcome, help, read) in counts {
             let name = format!("otelcol_receiver_{outcome}_{items}");
             counter(meter, name, format!("Number of {items} {help}."), &edges, labels, read);
         }
     }
+}
+
+/// Requests that were refused, by reason.
+pub(super) fn refusals(meter: &Meter, counted: Vec<Refusals>) {
+    meter
+        .u64_observable_counter("phasor_receiver_refusals")
+        .with_description("Number of requests refused, by what was wrong with them or stood in their way.")
+        .with_callback(move |seen| {
+            for (receiver, transport, counts) in &counted {
+                for (reason, count) in counts.by_cause() {
+                    let labels = [
+                        KeyValue::new("receiver", receiver.to_string()),
+                        KeyValue::new("transport", *transport),
+                        KeyValue::new("reason", reason),
+                    ];
+                    seen.observe(count, &labels);
+                }
+            }
+        })
+        .build();
+}
+
+/// How often the certificates of a component were read again. One that has several pipelines counts them together.
+pub(super) fn certificates(meter: &Meter, counted: Vec<(ComponentId, Arc<Reloads>)>) {
+    let mut components: BTreeMap<String, Vec<Arc<Reloads>>> = BTreeMap::new();
+    for (id, reloads) in counted {
+        components.entry(id.to_string()).or_default().push(reloads);
+    }
+    meter
+        .u64_observable_counter("phasor_certificate_reloads")
+        .with_description("Number of times certificates were read again, by whether they could be used.")
+        .with_callback(move |seen| {
+            for (component, reloads) in &components {
+                let sum = |read: fn(&Reloads) -> u64| reloads.iter().map(|one| read(one)).sum();
+                let counts: [(&str, u64); 2] = [
+                    ("success", sum(|reloads| reloads.done.total())),
+                    ("failure", sum(|reloads| reloads.failed.total())),
+                ];
+                for (outcome, count) in counts {
+                    let labels =
+                        [KeyValue::new("component", component.clone()), KeyValue::new("outcome", outcome)];
+                    seen.observe(count, &labels);
+                }
+            }
+        })
+        .build();
 }
 
 pub(super) fn processors(meter: &Meter, edges: &[Arc<ProcessorEdge>]) {

@@ -33,7 +33,7 @@ pub(super) fn refuse(decline: &Decline, media_type: MediaType, encodings: &[&str
     let status = decline.status(TEXT_BYTES_MAX);
     let body = match media_type {
         MediaType::Json => json::encode_status(&status),
-        MediaType::Protobuf | MediaType::Other => status.encode(),
+        MediaType::Protobuf | MediaType::Other | MediaType::Several => status.encode(),
     };
     let mut response = answer(body.into(), media_type);
     (_, *response.status_mut()) = decline.codes();
