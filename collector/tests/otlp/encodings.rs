@@ -108,11 +108,15 @@ async fn o_g2_o_g3_every_coding_is_inflated_by_grpc() {
 #[tokio::test]
 async fn o_g3_an_unknown_coding_is_unimplemented_and_says_what_we_take() {
     let receiver = Receiver::start(Setup::default()).await;
-    let outcome = call(receiver.grpc(), TRACES, &[("grpc-encoding", "br")], full(framed(1, b"x"))).await;
-    assert_eq!(
-        (outcome.code, &outcome.headers["grpc-accept-encoding"]),
-        (UNIMPLEMENTED, &"gzip,zstd,snappy,deflate,identity".parse().unwrap())
-    );
+    for encoding in ["br", "lz4"] {
+        let headers = [("grpc-encoding", encoding)];
+        let outcome = call(receiver.grpc(), TRACES, &headers, full(framed(1, b"x"))).await;
+        assert_eq!(
+            (outcome.code, &outcome.headers["grpc-accept-encoding"]),
+            (UNIMPLEMENTED, &"gzip,zstd,snappy,deflate,identity".parse().unwrap())
+        );
+        assert!(outcome.message.contains("gzip"), "{outcome:?}");
+    }
     receiver.still_serves().await;
 }
 

@@ -139,3 +139,29 @@ async fn a_connection_that_is_old_is_asked_to_leave() {
     assert!(calls > 0);
     receiver.still_serves().await;
 }
+
+#[tokio::test]
+async fn an_answer_on_the_http_port_is_the_last_of_its_connection_after_five_minutes() {
+    let receiver = Receiver::start(Setup { http: "idle_timeout: 1h", ..Setup::default() }).await;
+    let mut sender = connect_http1(receiver.http()).await;
+    let mut is_last = async || {
+        let request = full(spans(1).encode_to_vec());
+        let answer = send_on(&mut sender, "POST", "/v1/traces", &[PROTOBUF], request).await;
+        assert_eq!(answer.status, 200);
+        answer.headers.get("connection").is_some_and(|value| value == "close")
+    };
+    // The age of each connection is its own, a tenth more or less.
+    for seconds in [130, 130, 80] {
+        assert!(!is_last().await);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    }
+    let until_the_last = async {
+        while !is_last().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    bounded(until_the_last).await;
+    receiver.still_serves().await;
+}
