@@ -44,7 +44,7 @@ use pipelines::{
 
 pub use self::source::Source;
 use self::{diagnostic::Diagnostics, extensions::FileStorage, telemetry::Telemetry, tree::Node};
-use crate::receivers;
+use crate::{phase_store, receivers};
 
 /// A configuration in which everything fits together. Component ids are canonical.
 #[derive(Clone, Debug)]
@@ -190,10 +190,18 @@ impl Config {
         storage.unwrap_or(data_dir).join("dead-letters")
     }
 
-    /// The health check that is enabled, if there is one.
-    pub fn health_check(&self) -> Option<&extensions::HealthCheck> {
-        self.service.extensions.iter().find_map(|id| match self.extensions.get(id) {
-            Some(extensions::Config::HealthCheck(health_check)) => Some(health_check),
+    /// The phase store that is used, if there is one.
+    pub fn phase_store(&self) -> Option<(&ComponentId, &phase_store::Config)> {
+        self.service.graph.receivers().into_iter().find_map(|id| match self.receivers.get(id) {
+            Some(receivers::Config::PhaseStore(store)) => Some((id, store)),
+            _ => None,
+        })
+    }
+
+    /// The health checks that are enabled.
+    pub fn health_checks(&self) -> impl Iterator<Item = (&ComponentId, &extensions::HealthCheck)> {
+        self.service.extensions.iter().filter_map(|id| match self.extensions.get(id) {
+            Some(extensions::Config::HealthCheck(health_check)) => Some((id, health_check)),
             _ => None,
         })
     }

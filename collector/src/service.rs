@@ -7,32 +7,28 @@
 //!   within [`DRAIN`].
 //! - **Not here:** what any component does.
 
-mod app;
 mod budget;
 mod build;
+mod doors;
 mod ending;
 mod loops;
+mod receivers;
+mod shown;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::Router;
-use exporters::{
-    prometheus::{Page, own::OwnFamilies},
-    seats::Seats,
-};
-use pipelines::{component::ComponentId, engine::drain::drain};
+use exporters::prometheus::own::OwnFamilies;
+use pipelines::{component::ComponentId, engine::run::Running, journal::Journal};
 use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinSet,
     time::Instant,
 };
 use tracing::{error, info, warn};
 
 use crate::{
     config::{Config, Loaded, telemetry::Detail},
-    phase_store::{self, keys, keys::FirstKey},
-    receivers::{self, otlp},
+    phase_store::keys::{self, FirstKey},
     telemetry::{
         banner::Banner,
         health::{Health, Phase},
@@ -43,7 +39,10 @@ use crate::{
     },
 };
 use budget::Budget;
+use doors::{Contents, Doors, Open};
 use ending::Ending;
+use receivers::Receivers;
+use shown::Shown;
 
 /// Why the collector does not start.
 #[derive(Debug, Error)]
@@ -86,199 +85,12 @@ pub async fn run(loaded: Loaded, data_dir: &Path) -> ExitCode {
 
 async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, StartError> {
     let mut signals = StopSignals::listen()?;
-    std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
-    let mut banner = Banner::default();
-    let mut listeners = Vec::new();
-    let mut connections = Vec::new();
-
-    // The budget first: everything below registers the part it may hold.
-    let budget = Budget::of(config);
-
-    // The journal is the middle of everything. From here on a second process on this directory is refused.
-    let (journal, modes) = build::journal(config, data_dir, &budget)?;
-    let health = Health::new(Arc::clone(&journal));
-
-    // Downstream first: consumers take up their saved state before anything new can come in.
-    let mut engine = build::engine(config, data_dir, &journal, modes, &budget)?;
-    let connectors = build::connectors(config, &mut engine, &budget)?;
-    let (tables, mut certificates) = build::exporters(config, data_dir, &mut engine, &budget)?;
-
-    // Receivers bind, and serve nothing yet.
-    let admission = budget.admission();
-    let (receiver_drain_trigger, receiver_drain) = drain();
-    budget.watch(receiver_drain.clone());
-    let mut receivers = Receivers::default();
-    let mut refusals = Vec::new();
-    for id in config.service.graph.receivers() {
-        let inlet = engine.inlet(id);
-        match &config.receivers[id] {
-            receivers::Config::Otlp(otlp) => {
-                let settings = otlp::Settings {
-                    id: id.clone(),
-                    inlet,
-                    admission: admission.clone(),
-                    authenticators: config.authenticators(),
-                    drain: receiver_drain.clone(),
-                };
-                let running = otlp::start(otlp, settings).await.map_err(|error| failed(id, error))?;
-                for (label, place) in &running.places {
-                    let is_url = *label == "OTLP/HTTP" && running.http_addr.is_some();
-                    banner.line(label, format_args!("{}{place}", if is_url { "http://" } else { "" }));
-                    listeners.push(((*label).to_owned(), place.clone()));
-                }
-                let of_receiver =
-                    |(transport, counts): &(_, Arc<_>)| (id.clone(), *transport, Arc::clone(counts));
-                refusals.extend(running.refusals.iter().map(of_receiver));
-                if otlp.speaks_tls() {
-                    certificates.push((id.clone(), Arc::clone(&running.reloads)));
-                }
-                let named = |(transport, seats): &(&str, Seats)| (format!("{id} {transport}"), seats.clone());
-                connections.extend(running.connections.iter().map(named));
-                receivers.otlp.push(running);
-            }
-            receivers::Config::PhaseStore(phases) => {
-                let world = phase_store::World::real();
-                let running = phase_store::start(phases, data_dir, inlet, world, receiver_drain.clone())
-                    .map_err(|error| failed(id, error))?;
-                let listener = app::bind(&phases.endpoint).await.map_err(|error| failed(id, error))?;
-                let address = app::address(&listener)?;
-                banner.line("API", format_args!("http://{address}"));
-                listeners.push(("API".to_owned(), address.to_string()));
-                budget.memory().follow(id.to_string(), phases.bodies_bytes_max(), running.body_bytes());
-                receivers.phase_store = Some((running, listener));
-            }
-        }
-    }
-    let first_key = match &receivers.phase_store {
-        Some(_) => {
-            let bootstrap = std::env::var("PHASOR_BOOTSTRAP_API_KEY").ok();
-            Some(
-                keys::ensure_first(data_dir, bootstrap.as_deref())
-                    .map_err(|error| failed("the first API key", error))?,
-            )
-        }
-        None => None,
-    };
-
-    // Consumers run; own metrics know every edge now.
-    let running = engine.start();
-    budget.consumers(running.edges());
-    let is_connector = |id: &ComponentId| config.service.graph.is_connector(id);
-    let watchdog = loops::watchdog(&journal, running.edges(), is_connector, receiver_drain.clone());
-    health.watch(watchdog).map_err(|error| failed("the watchdog", error))?;
-    let receiver_edges = receivers.edges();
-    let (api_seats, health_seats) = (app::seats(), app::seats());
-    connections.push(("api".to_owned(), api_seats.clone()));
-    connections.push(("health".to_owned(), health_seats.clone()));
-    let tables: Vec<_> =
-        tables.into_iter().map(|table| (table, exporters::prometheus::server::seats())).collect();
-    connections.extend(tables.iter().map(|(table, seats)| (table.id().to_string(), seats.clone())));
-    let own = OwnMetrics::new(Watched {
-        receivers: receiver_edges.clone(),
-        refusals,
-        certificates,
-        edges: running.edges().clone(),
-        connectors,
-        journal: Arc::clone(&journal),
-        memory: budget.memory().clone(),
-        health: health.clone(),
-        connections,
-        level: config.service.telemetry.metrics.level,
-    })
-    .map_err(|error| failed("the collector's own metrics", error))?;
-    let own: Arc<dyn OwnFamilies> = Arc::new(own);
-    let own = match config.service.telemetry.metrics.level {
-        Detail::None => Vec::new(),
-        Detail::Basic | Detail::Normal | Detail::Detailed => vec![own],
-    };
-
-    // The doors for people and Prometheus.
-    let (doors_drain_trigger, doors_drain) = drain();
-    let mut doors = JoinSet::new();
-    let mut pages: Vec<Arc<Page>> = Vec::new();
-    let metrics_are_wanted = app::metrics_are_wanted(std::env::var(app::METRICS).ok().as_deref())?;
-    if !metrics_are_wanted {
-        banner.line("metrics", format_args!("off ({}=false)", app::METRICS));
-    }
-    for (table, seats) in tables.into_iter().filter(|_| metrics_are_wanted) {
-        let page = table.page(own.clone());
-        let listener = app::bind(table.endpoint()).await.map_err(|error| failed(table.id(), error))?;
-        let address = app::address(&listener)?;
-        banner.line("metrics", format_args!("http://{address}/metrics"));
-        listeners.push(("metrics".to_owned(), address.to_string()));
-        doors.spawn(exporters::prometheus::server::serve(
-            listener,
-            Arc::clone(&page),
-            seats,
-            doors_drain.clone(),
-        ));
-        pages.push(page);
-    }
-    let mut health_door = None;
-    if let Some(config) = config.health_check() {
-        let listener = app::bind(&config.endpoint).await.map_err(|error| failed("health_check", error))?;
-        let address = app::address(&listener)?;
-        banner.line("health", format_args!("http://{address}{}", config.path));
-        listeners.push(("health".to_owned(), address.to_string()));
-        health_door = Some((config, listener));
-    }
-    let overview = Arc::new(Overview {
-        graph: config.service.graph.clone(),
-        modes: config.service.modes.clone(),
-        extensions: config.service.extensions.clone(),
-        listeners,
-        receivers: receiver_edges,
-        edges: running.edges().clone(),
-        journal: Arc::clone(&journal),
-        memory: budget.memory().clone(),
-        health: health.clone(),
-    });
-    if let Some((config, listener)) = health_door {
-        // Beyond loopback probes may ask, and nobody else.
-        let status = if app::is_loopback(&listener) { overview.router() } else { Router::new() };
-        let probes = health.router().merge(status).fallback(phase_store::http::not_found);
-        doors.spawn(app::serve(
-            listener,
-            health.extension_router(config, probes),
-            health_seats,
-            doors_drain.clone(),
-        ));
-    }
-
-    // Last of all the receivers: now data comes in.
-    for otlp in &receivers.otlp {
-        otlp.ready();
-    }
-    if let Some((store, listener)) = receivers.phase_store.take() {
-        let local = app::is_loopback(&listener);
-        let page = pages.first().filter(|_| local).cloned();
-        let status = overview.router();
-        let status = if local { status } else { store.for_operators(status) };
-        let router = app::router(store.router(), &health, status, page);
-        doors.spawn(app::serve(listener, router, api_seats, receiver_drain.clone()));
-        receivers.running_store = Some(store);
-    }
-    health.set(Phase::Ready);
-    banner.line("data directory", data_dir.display());
-    first_key_line(&mut banner, first_key);
-    budget.lines(&mut banner);
-    build::pipeline_lines(config, &mut banner);
-    banner.print();
-
+    let collector = Collector::start(config, data_dir).await?;
     signals.next().await;
-    let deadline = now() + DRAIN;
-    health.set(Phase::Stopping);
     info!("stopping: no more data is taken, what was taken is delivered; a second signal ends this at once");
-    let edges = running.edges().clone();
-    let stopping = async {
-        receiver_drain_trigger.begin(RECEIVERS_DRAIN);
-        receivers.stopped().await;
-        running.stop(deadline.saturating_duration_since(now()).saturating_sub(LAST_ANSWERS)).await;
-        doors_drain_trigger.begin(LAST_ANSWERS);
-        while doors.join_next().await.is_some() {}
-    };
+    let (edges, journal) = (collector.running.edges().clone(), Arc::clone(&collector.journal));
     tokio::select! {
-        () = stopping => {
+        () = collector.stop() => {
             Ending::of(&edges, &journal).log("stopped");
             Ok(ExitCode::SUCCESS)
         }
@@ -289,36 +101,106 @@ async fn start_and_wait(config: &Config, data_dir: &Path) -> Result<ExitCode, St
     }
 }
 
+/// What runs, from upstream to downstream.
+struct Collector {
+    health: Health,
+    receivers: Receivers,
+    journal: Arc<Journal>,
+    running: Running,
+    doors: Open,
+}
+
 /// SIGTERM and SIGINT.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-#[derive(Default)]
-struct Receivers {
-    otlp: Vec<otlp::Running>,
-    /// Bound and not served yet.
-    phase_store: Option<(phase_store::Running, tokio::net::TcpListener)>,
-    running_store: Option<phase_store::Running>,
-}
+// === impl Collector ===
 
-// === impl Receivers ===
+impl Collector {
+    async fn start(config: &Config, data_dir: &Path) -> Result<Self, StartError> {
+        std::fs::create_dir_all(data_dir).map_err(|error| failed(data_dir.display(), error))?;
+        let mut shown = Shown::default();
 
-impl Receivers {
-    fn edges(&self) -> Vec<Arc<pipelines::engine::edge::ReceiverEdge>> {
-        let otlp = self.otlp.iter().flat_map(|running| running.edges.iter());
-        let store = self.phase_store.iter().flat_map(|(running, _)| running.edges());
-        otlp.chain(store).cloned().collect()
+        // The budget first: everything below registers the part it may hold.
+        let budget = Budget::of(config);
+
+        // The journal is the middle of everything. From here on a second process on this directory is refused.
+        let (journal, modes) = build::journal(config, data_dir, &budget)?;
+        let health = Health::new(Arc::clone(&journal));
+
+        // Downstream first: consumers take up their saved state before anything new can come in.
+        let mut engine = build::engine(config, data_dir, &journal, modes, &budget)?;
+        let connectors = build::connectors(config, &mut engine, &budget)?;
+        let tables = build::exporters(config, data_dir, &mut engine, &budget, &mut shown)?;
+
+        // Every socket is bound, and serves nothing yet.
+        let receivers = Receivers::start(config, data_dir, &engine, &budget, &mut shown).await?;
+        let doors = Doors::bind(config, tables, &mut shown).await?;
+        let first_key = receivers.store().map(|_| first_key(data_dir)).transpose()?;
+
+        // Consumers run; own metrics and the status know every edge now.
+        budget.watch(receivers.drain());
+        let running = engine.start();
+        budget.consumers(running.edges());
+        let is_connector = |id: &ComponentId| config.service.graph.is_connector(id);
+        let watchdog = loops::watchdog(&journal, running.edges(), is_connector, receivers.drain());
+        health.watch(watchdog).map_err(|error| failed("the watchdog", error))?;
+        let level = config.service.telemetry.metrics.level;
+        let own = OwnMetrics::new(Watched {
+            receivers: receivers.edges(),
+            refusals: shown.refusals,
+            certificates: shown.certificates,
+            edges: running.edges().clone(),
+            connectors,
+            journal: Arc::clone(&journal),
+            memory: budget.memory().clone(),
+            health: health.clone(),
+            connections: shown.connections,
+            level,
+        })
+        .map_err(|error| failed("the collector's own metrics", error))?;
+        let own: Arc<dyn OwnFamilies> = Arc::new(own);
+        let overview = Overview {
+            graph: config.service.graph.clone(),
+            modes: config.service.modes.clone(),
+            extensions: config.service.extensions.clone(),
+            listeners: shown.listeners,
+            receivers: receivers.edges(),
+            edges: running.edges().clone(),
+            journal: Arc::clone(&journal),
+            memory: budget.memory().clone(),
+            health: health.clone(),
+        };
+
+        // The doors for people and Prometheus, and last of all the receivers: now data comes in.
+        let doors = doors.open(Contents {
+            own: if level == Detail::None { Vec::new() } else { vec![own] },
+            overview: Arc::new(overview),
+            health: &health,
+            store: receivers.store(),
+            receivers_drain: receivers.drain(),
+        });
+        receivers.open();
+        health.set(Phase::Ready);
+
+        let mut banner = shown.banner;
+        banner.line("data directory", data_dir.display());
+        first_key_line(&mut banner, first_key);
+        budget.lines(&mut banner);
+        build::pipeline_lines(config, &mut banner);
+        banner.print();
+        Ok(Self { health, receivers, journal, running, doors })
     }
 
-    async fn stopped(self) {
-        for otlp in self.otlp {
-            otlp.stopped().await;
-        }
-        if let Some(store) = self.running_store {
-            store.stopped().await;
-        }
+    /// Closes the receivers, delivers what was taken, and answers a last scrape, all within [`DRAIN`].
+    async fn stop(self) {
+        let deadline = now() + DRAIN;
+        self.health.set(Phase::Stopping);
+        self.receivers.close(RECEIVERS_DRAIN).await;
+        self.running.stop(deadline.saturating_duration_since(now()).saturating_sub(LAST_ANSWERS)).await;
+        self.doors.close(LAST_ANSWERS).await;
     }
 }
 
@@ -362,6 +244,12 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[expect(clippy::disallowed_methods, reason = "the process around the cores owns its clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Makes it if there is none.
+fn first_key(data_dir: &Path) -> Result<FirstKey, StartError> {
+    let bootstrap = std::env::var("PHASOR_BOOTSTRAP_API_KEY").ok();
+    keys::ensure_first(data_dir, bootstrap.as_deref()).map_err(|error| failed("the first API key", error))
 }
 
 fn first_key_line(banner: &mut Banner, first_key: Option<FirstKey>) {

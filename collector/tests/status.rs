@@ -155,6 +155,25 @@ async fn probes_answer_at_both_ports_and_say_what_they_looked_at() {
 }
 
 #[tokio::test]
+async fn every_health_check_has_its_door() {
+    let config = default_config("", "")
+        .replace(
+            "  health_check: {endpoint: \"127.0.0.1:0\"}",
+            "  health_check: {endpoint: \"127.0.0.1:0\"}\n  health_check/b: {endpoint: \"127.0.0.1:0\", path: /b}",
+        )
+        .replace("extensions: [health_check,", "extensions: [health_check, health_check/b,");
+    let phasor = Start::config(config).start();
+    let listeners = status(&phasor).await["listeners"].clone();
+    let doors = listeners.as_array().expect("a list").iter().filter(|listener| listener["name"] == "health");
+    let doors: Vec<_> = doors.filter_map(|door| door["address"].as_str()).collect();
+    assert_eq!(doors.len(), 2, "{listeners}");
+    for (address, path) in doors.into_iter().zip(["/", "/b"]) {
+        let health = http::get(&format!("http://{address}{path}"), &[]).await;
+        assert_eq!(health.json()["status"], "Server available", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn beyond_loopback_the_status_is_for_operators_and_probes_are_for_all() {
     let config = default_config("", "")
         .replace("endpoint: \"127.0.0.1:0\", storage", "endpoint: \"0.0.0.0:0\", storage");

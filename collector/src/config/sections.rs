@@ -37,6 +37,7 @@ pub(crate) fn assemble(root: &Node, found: &mut Vec<Diagnostic>) -> Option<Confi
     let telemetry = assembly.telemetry();
     let graph = assembly.graph(pipelines);
     assembly.check_storages(&enabled);
+    assembly.check_singles(graph.as_ref(), &enabled);
     assembly.check_authenticators(&extensions, &enabled);
     assembly.check_signals(graph.as_ref(), &exporters);
     if assembly.found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {

@@ -232,6 +232,27 @@ impl Assembly<'_, '_> {
         }
     }
 
+    /// Of some components a process has one. A second storage would never be written to, and a second
+    /// phase store would not be reached.
+    pub(crate) fn check_singles(&mut self, graph: Option<&Graph>, enabled: &[ComponentId]) {
+        let receivers = graph.map(Graph::receivers).unwrap_or_default();
+        let receivers = receivers.into_iter().map(|id| (Class::Receiver, id));
+        let extensions = enabled.iter().map(|id| (Class::Extension, id));
+        let mut first: BTreeMap<&str, &ComponentId> = BTreeMap::new();
+        for (class, id) in receivers.chain(extensions).filter(|(_, id)| SINGLES.contains(&id.kind.as_str())) {
+            let one = *first.entry(&id.kind).or_insert(id);
+            let Some(path) = self.defined.get(&(class, id.clone())).filter(|_| one != id) else { continue };
+            let found = Found::follow(self.root, path);
+            let diagnostic = if id.kind == FILE_STORAGE {
+                found.key_warning(format!("has no effect: there is one journal, where `{one}` has it"))
+            } else {
+                let message = format!("a process has one {}, and `{one}` is it", id.kind);
+                found.key_error(message).with_help("take one of them out")
+            };
+            self.found.push(diagnostic);
+        }
+    }
+
     /// An exporter may have no destination for the signal of a pipeline that names it.
     pub(crate) fn check_signals(
         &mut self,
@@ -305,6 +326,9 @@ impl Assembly<'_, '_> {
         }
     }
 }
+
+/// Components of which a process has one.
+const SINGLES: [&str; 2] = ["phase_store", FILE_STORAGE];
 
 /// The pipelines of a graph with what each promises.
 pub(crate) fn modes(

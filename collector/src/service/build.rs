@@ -8,7 +8,6 @@ use exporters::{
     Built,
     delivery::config::LAG_BYTES_MAX_MEMORY,
     prometheus::{Config as PrometheusConfig, Page, PrometheusTable, Table, own::OwnFamilies},
-    tls::Reloads,
 };
 use pipelines::{
     component::ComponentId,
@@ -27,7 +26,7 @@ use proto::SignalKind;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{StartError, budget::Budget, failed};
+use super::{StartError, budget::Budget, failed, shown::Shown};
 use crate::{config::Config, telemetry::banner::Banner};
 
 /// A Prometheus exporter whose table is at the end of its pipelines and whose page nobody serves yet.
@@ -37,9 +36,6 @@ pub(super) struct Exposed {
     table: Arc<Table>,
     replayed: watch::Receiver<bool>,
 }
-
-/// Who speaks TLS.
-type Certificates = Vec<(ComponentId, Arc<Reloads>)>;
 
 /// Opens the journal with the pipelines of the graph, and says what recovery found.
 pub(super) fn journal(
@@ -142,15 +138,14 @@ pub(super) fn connectors(
 }
 
 /// Every exporter in use: those that push once for each of their pipelines, a Prometheus table once for all of them.
-/// With those that speak TLS, and how often they have read their certificates again.
 pub(super) fn exporters(
     config: &Config,
     data_dir: &Path,
     engine: &mut Engine,
     budget: &Budget,
-) -> Result<(Vec<Exposed>, Certificates), StartError> {
+    shown: &mut Shown,
+) -> Result<Vec<Exposed>, StartError> {
     let mut exposed = Vec::new();
-    let mut certificates = Vec::new();
     let dead_letters = config.dead_letters_directory(data_dir);
     let authenticators = config.authenticators();
     for id in config.service.graph.exporters() {
@@ -174,7 +169,7 @@ pub(super) fn exporters(
             };
             match exporter.build(&settings).map_err(|error| wrong(id, vec![error]))? {
                 Built::Push(exporter, reloads) => {
-                    certificates.extend(reloads.map(|reloads| (id.clone(), reloads)));
+                    shown.certificates.extend(reloads.map(|reloads| (id.clone(), reloads)));
                     let name = pipeline_id.to_string();
                     let letters = (bytes_max > 0)
                         .then(|| DeadLetters::new(&dead_letters, &id.to_string(), &name, bytes_max));
@@ -197,7 +192,7 @@ pub(super) fn exporters(
             }
         }
     }
-    Ok((exposed, certificates))
+    Ok(exposed)
 }
 
 /// One line for each pipeline: what it promises and the way of its data.

@@ -414,3 +414,31 @@ fn a_pipeline_that_is_a_list() {
     "#]],
     );
 }
+
+#[test]
+fn a_second_of_what_a_process_has_one_of() {
+    check(
+        &(with("receivers", "  phase_store:\n  phase_store/b: {endpoint: '127.0.0.1:0'}\n")
+            + "extensions:\n  file_storage:\n  file_storage/b:\n")
+            .replace("receivers: [otlp]", "receivers: [phase_store, phase_store/b]")
+            .replace("service:\n", "service:\n  extensions: [file_storage, file_storage/b]\n"),
+        expect![[r#"
+            error: a process has one phase_store, and `phase_store` is it
+              --> phasor.yaml:3:3
+               |
+             3 |   phase_store/b: {endpoint: '127.0.0.1:0'}
+               |   ^^^^^^^^^^^^^
+               = path: receivers.phase_store/b
+               = help: take one of them out
+
+            warning: has no effect: there is one journal, where `file_storage` has it
+               --> phasor.yaml:14:3
+                |
+             14 |   file_storage/b:
+                |   ^^^^^^^^^^^^^^
+                = path: extensions.file_storage/b
+
+            1 error and 1 warning in the configuration
+        "#]],
+    );
+}
