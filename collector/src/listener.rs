@@ -11,6 +11,7 @@ mod tls;
 
 use std::{
     future::{Future, pending},
+    net::IpAddr,
     pin::pin,
     sync::{
         Arc,
@@ -44,8 +45,12 @@ pub(crate) trait Handler: Clone + Send + Sync + 'static {
     /// What an answer is made of.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers one request; cannot fail, because failures are answers.
-    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    /// Answers one request from this address; cannot fail, because failures are answers.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        from: Option<IpAddr>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// A request was answered before it came here, because its head is no HTTP/1.1 or too large.
     fn unreadable(&self) {}
@@ -156,11 +161,12 @@ async fn serve_connection<H: Handler>(
     drain: Drain,
 ) {
     let calls = Arc::new(Calls::default());
+    let from = stream.address();
     let service = service_fn(|request: Request<Incoming>| {
         let call = calls.start(request.version(), place.begin());
         let handler = handler.clone();
         async move {
-            let response = handler.handle(request).await;
+            let response = handler.handle(request, from).await;
             Ok::<_, std::convert::Infallible>(call.finish(response))
         }
     });

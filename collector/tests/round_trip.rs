@@ -1,5 +1,6 @@
 //! Bytes that nobody changed leave as they came.
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue as Text;
 use proto::SignalKind;
 
 use super::support::{
@@ -132,6 +133,49 @@ service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [otlp_grpc/up, o
     })
     .await;
     assert_eq!(up.spans().len(), 100, "and nothing was sent twice to the first");
+}
+
+#[tokio::test]
+async fn what_a_sender_says_in_headers_becomes_attributes_where_its_receiver_includes_it() {
+    let backend = Backend::start().await;
+    let phasor = Start::config(format!(
+        r#"
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:0", include_metadata: true}}, http: {{endpoint: "127.0.0.1:0"}}}}}}
+processors:
+  attributes:
+    actions:
+      - {{key: agent, from_context: metadata.User-Agent, action: upsert}}
+      - {{key: from, from_context: client.address, action: upsert}}
+exporters: {{otlp_grpc: {{endpoint: "http://{}"}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [attributes], exporters: [otlp_grpc]}}}}}}
+"#,
+        backend.address
+    ))
+    .start();
+    let mut sender = Sender::connect(&phasor.grpc()).await;
+    sender.export(TRACES, spans::encoded("shop", "by gRPC", 0, 1)).await.expect("accepted");
+    let url = format!("http://{}/v1/traces", phasor.http());
+    let headers = [("content-type", "application/x-protobuf"), ("user-agent", "nobody asks here")];
+    let answer = super::support::http::post(&url, &headers, spans::encoded("shop", "by HTTP", 1, 1)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let spans = eventually("both spans arrive", || async {
+        let spans = backend.spans();
+        (spans.len() == 2).then_some(spans)
+    })
+    .await;
+    for (name, agent) in [("by gRPC", Some("tonic/")), ("by HTTP", None)] {
+        let span = spans.iter().find(|span| span.name == name).expect("it is there");
+        let text = |key: &str| {
+            let value = span.attributes.iter().find(|pair| pair.key == key)?.value.clone()?.value?;
+            match value {
+                Text(text) => Some(text),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(text("from").as_deref(), Some("127.0.0.1"), "{span:?}");
+        assert_eq!(text("agent").map(|text| text[..6].to_owned()).as_deref(), agent, "{span:?}");
+    }
 }
 
 fn pass_through(backend: &Backend) -> Phasor {

@@ -2,7 +2,7 @@
 //! that ties them together.
 //!
 //! Read in this order: [`refusal`] (how work is declined), [`config`] (small checked values),
-//! [`component`] (names), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
+//! [`component`] (names), [`client`] (who sent it), [`processor`] and [`consumer`] (the contracts), [`journal`] (the heart),
 //! [`snapshot`] (state and cursor together), [`dead_letters`] (what was refused for good), [`disk`] (the seam to
 //! the file system), [`engine`] (configuration to running pipelines), then the lists [`processors`] and
 //! [`connectors`], and [`value_text`] (attributes as labels show them). [`pulse`] and [`status`] are how loops and
@@ -10,6 +10,7 @@
 //!
 //! **Not here:** sockets, YAML, and anything that knows how data leaves the process.
 
+pub mod client;
 pub mod component;
 pub mod config;
 pub mod connectors;

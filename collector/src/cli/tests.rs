@@ -189,6 +189,7 @@ fn the_effective_configuration_is_shown() {
                     read_header_timeout: "1m"
                     read_timeout: "1m"
                     idle_timeout: "1m"
+                    max_connection_age: "5m"
                     include_metadata: false
                     include_tls_metadata: false
             exporters:

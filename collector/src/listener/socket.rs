@@ -8,6 +8,7 @@
 
 use std::{
     fs, io,
+    net::IpAddr,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     pin::Pin,
@@ -128,6 +129,20 @@ impl Drop for SocketFile {
 }
 
 // === impl Raw, Stream ===
+
+impl Stream {
+    /// The other side's; a Unix socket has none.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        let raw = match self {
+            Self::Plain(raw) => raw,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        match raw {
+            Raw::Tcp(stream) => stream.peer_addr().ok().map(|address| address.ip().to_canonical()),
+            Raw::Unix(_) => None,
+        }
+    }
+}
 
 macro_rules! forward {
     ($type:ty, $one:path, $other:path) => {

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use pipelines::{
+    client::Client,
     engine::{
         drain::Drain,
         edge::ReceiverEdge,
@@ -126,7 +127,8 @@ impl Relay {
         }
         let items = SIGNALS.map(|signal| items(&batches, signal));
         let sequence = Some(Sequence { producer: ProducerId(self.store.epoch()), number });
-        match self.inlet.push(Arrival { batches, now: (self.now)(), sequence }).await {
+        let arrival = Arrival { batches, client: Client::default(), now: (self.now)(), sequence };
+        match self.inlet.push(arrival).await {
             Ok(()) => {
                 self.edges.iter().zip(items).for_each(|(edge, items)| edge.accepted.add(items));
                 Ok(())

@@ -251,7 +251,8 @@ impl Running {
 
     fn serve_grpc(&mut self, config: &Grpc, door: Door, settings: Settings) {
         let Settings { id, inlet, admission, drain, .. } = settings;
-        let intake = self.intake(Intake::new(&id, GRPC, inlet, admission, door.auth.clone()));
+        let intake =
+            self.intake(Intake::new(&id, GRPC, inlet, admission, door.auth.clone(), config.include_metadata));
         let health = HealthReporter::new();
         let handler = grpc::Service::new(intake, health.clone(), config.message_bytes_max());
         self.servers.spawn(when_ready(self.ready.subscribe(), grpc::report_health(health, drain.clone())));
@@ -260,7 +261,8 @@ impl Running {
 
     fn serve_http(&mut self, config: &Http, door: Door, settings: Settings) {
         let Settings { id, inlet, admission, drain, .. } = settings;
-        let intake = self.intake(Intake::new(&id, HTTP, inlet, admission, door.auth.clone()));
+        let intake =
+            self.intake(Intake::new(&id, HTTP, inlet, admission, door.auth.clone(), config.include_metadata));
         let handler = http::Service::new(intake, config);
         self.serve(HTTP, door, handler, socket::for_http(config), drain);
     }

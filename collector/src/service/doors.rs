@@ -5,7 +5,13 @@
 //!
 //! **Not here:** what the routes do; how connections are kept within bounds (see [`crate::listener`]); OTLP's ports.
 
-use std::{fmt::Display, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt::Display,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::Request, response::IntoResponse};
 use exporters::{
@@ -210,7 +216,7 @@ fn seats() -> Seats {
 impl Handler for Routes {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, request: Request<Incoming>, _: Option<IpAddr>) -> Response<Body> {
         if !names_its_host(&request) {
             return no_host();
         }

@@ -27,6 +27,7 @@ use phasor_collector::receivers::{
     otlp::{self, Running},
 };
 use pipelines::{
+    client::Client,
     component::{ComponentId, PipelineId},
     engine::{
         drain::{DrainTrigger, drain},
@@ -36,7 +37,6 @@ use pipelines::{
     journal::{Bounds, Cursor, Journal, Mode, OnFull, PipelineIndex, PipelineSettings, Settings},
     processor::Processor,
     refusal::{Downstream, Refusal},
-    time::UnixNanos,
 };
 use prost::Message;
 use proto::{Batch, SignalKind, Traces};
@@ -572,7 +572,7 @@ pub(crate) const UNAVAILABLE: i32 = 14;
 struct Declines(Refusal);
 
 impl Processor<Traces> for Declines {
-    fn process(&self, _: Batch<Traces>, _: UnixNanos) -> Result<Option<Batch<Traces>>, Refusal> {
+    fn process(&self, _: Batch<Traces>, _: &Client) -> Result<Option<Batch<Traces>>, Refusal> {
         Err(self.0.clone())
     }
 }

@@ -141,8 +141,9 @@ async fn a_connection_that_is_old_is_asked_to_leave() {
 }
 
 #[tokio::test]
-async fn an_answer_on_the_http_port_is_the_last_of_its_connection_after_five_minutes() {
-    let receiver = Receiver::start(Setup { http: "idle_timeout: 1h", ..Setup::default() }).await;
+async fn an_answer_on_the_http_port_is_the_last_of_its_connection_at_its_age() {
+    let http = "idle_timeout: 1h, max_connection_age: 50m";
+    let receiver = Receiver::start(Setup { http, ..Setup::default() }).await;
     let mut sender = connect_http1(receiver.http()).await;
     let mut is_last = async || {
         let request = full(spans(1).encode_to_vec());
@@ -151,7 +152,7 @@ async fn an_answer_on_the_http_port_is_the_last_of_its_connection_after_five_min
         answer.headers.get("connection").is_some_and(|value| value == "close")
     };
     // The age of each connection is its own, a tenth more or less.
-    for seconds in [130, 130, 80] {
+    for seconds in [1_300, 1_300, 800] {
         assert!(!is_last().await);
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(seconds)).await;

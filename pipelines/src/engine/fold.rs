@@ -20,6 +20,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
+    client::Client,
     connectors::state::stable_hash,
     consumer::{Aggregator, Once},
     engine::{
@@ -415,7 +416,7 @@ async fn push(
 ) -> bool {
     let mut drain = drain.clone();
     loop {
-        let arrival = Arrival { batches: vec![batch.clone()], now, sequence };
+        let arrival = Arrival { batches: vec![batch.clone()], client: Client::default(), now, sequence };
         match outlet.push(arrival).await {
             Ok(()) => {
                 fares_well(inputs);

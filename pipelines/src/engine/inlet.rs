@@ -11,6 +11,7 @@ use std::{fmt, sync::Arc};
 use proto::{AnyBatch, Batch, Logs, Metrics, Signal, SignalKind, Traces};
 
 use crate::{
+    client::Client,
     component::PipelineId,
     engine::edge::{Count, ProcessorEdge},
     journal::{Entry, Journal, Part, PipelineIndex, Sequence},
@@ -30,6 +31,8 @@ pub struct Inlet {
 pub struct Arrival {
     /// One batch, or several that belong together: they are appended as one, all or none.
     pub batches: Vec<AnyBatch>,
+    /// Who sent it.
+    pub client: Client,
     /// When it arrived. Aggregators see this time and no other.
     pub now: UnixNanos,
     /// The place in an idempotent producer's sequence; a place seen before is accepted and changes nothing.
@@ -100,8 +103,9 @@ impl Inlet {
     /// # Errors
     /// Retryable: nothing was taken. Permanent: every pipeline declined the data for good, or none takes it.
     pub async fn push(&self, arrival: Arrival) -> Result<(), Refusal> {
-        let Arrival { batches, now, sequence } = arrival;
-        let parts = self.process(batches, now)?;
+        let Arrival { batches, client, now, sequence } = arrival;
+        let parts = self.process(batches, &client)?;
+        drop(client);
         if parts.is_empty() {
             return Ok(());
         }
@@ -125,7 +129,7 @@ impl Inlet {
 
     /// Every pipeline's processors, before anything is reserved. One that says "later" stops the whole
     /// request; one that says "never" stops it only if all others say so too.
-    fn process(&self, batches: Vec<AnyBatch>, now: UnixNanos) -> Result<Vec<Part>, Refusal> {
+    fn process(&self, batches: Vec<AnyBatch>, client: &Client) -> Result<Vec<Part>, Refusal> {
         let mut parts = Vec::with_capacity(batches.len());
         let mut declined = None;
         for batch in batches.into_iter().filter(|batch| batch.items() > 0) {
@@ -134,7 +138,7 @@ impl Inlet {
                 declined = Some(Refusal::permanent(Reason::NoPipeline));
             }
             for head in heads {
-                match head.process(batch.clone(), now) {
+                match head.process(batch.clone(), client) {
                     Ok(Some(batch)) => parts.push(Part { pipeline: head.index, batch }),
                     Ok(None) => {}
                     Err(refusal) if refusal.retry_after().is_some() => return Err(refusal),
@@ -152,11 +156,11 @@ impl Inlet {
 // === impl Head ===
 
 impl Head {
-    fn process(&self, batch: AnyBatch, now: UnixNanos) -> Result<Option<AnyBatch>, Refusal> {
+    fn process(&self, batch: AnyBatch, client: &Client) -> Result<Option<AnyBatch>, Refusal> {
         match (&self.chain, batch) {
-            (Chain::Traces(stages), AnyBatch::Traces(batch)) => self.run(stages, batch, now),
-            (Chain::Metrics(stages), AnyBatch::Metrics(batch)) => self.run(stages, batch, now),
-            (Chain::Logs(stages), AnyBatch::Logs(batch)) => self.run(stages, batch, now),
+            (Chain::Traces(stages), AnyBatch::Traces(batch)) => self.run(stages, batch, client),
+            (Chain::Metrics(stages), AnyBatch::Metrics(batch)) => self.run(stages, batch, client),
+            (Chain::Logs(stages), AnyBatch::Logs(batch)) => self.run(stages, batch, client),
             // An inlet sorts its heads by signal, so no other pair meets here.
             (_, batch) => Ok(Some(batch)),
         }
@@ -166,7 +170,7 @@ impl Head {
         &self,
         stages: &[Stage<S>],
         mut batch: Batch<S>,
-        now: UnixNanos,
+        client: &Client,
     ) -> Result<Option<AnyBatch>, Refusal>
     where
         AnyBatch: From<Batch<S>>,
@@ -174,7 +178,7 @@ impl Head {
         for Stage { processor, edge } in stages {
             let incoming = batch.items() as u64;
             edge.incoming.add(incoming);
-            let outcome = processor.process(batch, now).inspect_err(|_| edge.refused.add(incoming))?;
+            let outcome = processor.process(batch, client).inspect_err(|_| edge.refused.add(incoming))?;
             let outgoing = outcome.as_ref().map_or(0, |batch| batch.items() as u64);
             edge.outgoing.add(outgoing);
             self.left_out.add(incoming.saturating_sub(outgoing));

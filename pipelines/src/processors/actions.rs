@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{config::ConfigError, processors::setting::Setting};
+use crate::{client::Client, config::ConfigError, processors::setting::Setting};
 
 /// One action as the user writes it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -32,7 +32,8 @@ pub struct ActionConfig {
     pub value: Option<Setting>,
     /// The attribute whose value to set (insert, update, upsert).
     pub from_attribute: Option<String>,
-    /// Not built yet: a value of the request.
+    /// What is known of the sender (insert, update, upsert): `metadata.NAME`, a header of the request if its receiver has
+    /// `include_metadata: true`, or `client.address`. Without it no action is performed.
     pub from_context: Option<String>,
     /// For `extract`, a regular expression whose named groups become attributes; for `delete` and `hash`, one
     /// for further keys.
@@ -66,6 +67,10 @@ enum Verb {
 enum Source {
     Value(Setting),
     Attribute(String),
+    /// A header; the name is in lower case.
+    Metadata(String),
+    /// The sender's IP address.
+    Address,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +82,7 @@ enum Type {
 
 /// A list of attributes while it is worked on.
 struct List<'a> {
+    client: &'a Client,
     pairs: Vec<(Cow<'a, str>, Held<'a>)>,
     changed: bool,
 }
@@ -122,19 +128,16 @@ impl ActionConfig {
     }
 
     fn source(&self) -> Result<Source, ConfigError> {
-        if self.from_context.is_some() {
-            let message =
-                "is not supported yet: it needs the receiver's include_metadata; use value or from_attribute";
-            return Err(ConfigError::new("from_context", message));
-        }
-        match (&self.value, &self.from_attribute) {
-            (Some(value), None) => Ok(Source::Value(value.clone())),
-            (None, Some(name)) => Ok(Source::Attribute(name.clone())),
-            (None, None) => Err(ConfigError::new("value", "is missing; set value or from_attribute")),
-            (Some(_), Some(_)) => Err(ConfigError::new(
-                "from_attribute",
-                "stands beside value; only one of them can be the source",
-            )),
+        let surplus = |key| Err(ConfigError::new(key, "is a second source of the value; leave one"));
+        match (&self.value, &self.from_attribute, &self.from_context) {
+            (Some(value), None, None) => Ok(Source::Value(value.clone())),
+            (None, Some(name), None) => Ok(Source::Attribute(name.clone())),
+            (None, None, Some(name)) => context(name),
+            (None, None, None) => {
+                Err(ConfigError::new("value", "is missing; set value, from_attribute or from_context"))
+            }
+            (_, _, Some(_)) => surplus("from_context"),
+            (Some(_), Some(_), None) => surplus("from_attribute"),
         }
     }
 
@@ -209,10 +212,15 @@ impl Actions {
         if errors.is_empty() { Ok(Self(actions)) } else { Err(errors) }
     }
 
-    /// Applies them to a list of attributes.
-    pub(super) fn apply(&self, attributes: Attributes<'_>, out: &mut AttributesWriter<'_>) -> Edit {
+    /// Applies them to a list of attributes that `client` sent.
+    pub(super) fn apply(
+        &self,
+        attributes: Attributes<'_>,
+        client: &Client,
+        out: &mut AttributesWriter<'_>,
+    ) -> Edit {
         let pairs = attributes.into_iter().map(|(key, value)| (Cow::Borrowed(key), Held::View(value)));
-        let mut list = List { pairs: pairs.collect(), changed: false };
+        let mut list = List { client, pairs: pairs.collect(), changed: false };
         for action in &self.0 {
             list.apply(action);
         }
@@ -268,6 +276,11 @@ impl<'a> List<'a> {
         let held = match source {
             Source::Value(value) => Some(Held::Made(Cow::Borrowed(value))),
             Source::Attribute(name) => self.place(name).map(|place| self.pairs[place].1.clone()),
+            Source::Metadata(name) => self.client.metadata(name).map(|text| Held::View(Value::Str(text))),
+            Source::Address => {
+                let text = self.client.address().map(|address| Setting::Str(address.to_string()));
+                text.map(|text| Held::Made(Cow::Owned(text)))
+            }
         };
         let Some(held) = held else { return };
         match self.place(key) {
@@ -354,6 +367,19 @@ impl Held<'_> {
             (Type::Double, Setting::Str(text)) => text.parse().ok().map(Setting::Double),
             (_, Setting::Array(_)) => None,
         }
+    }
+}
+
+/// What `from_context` means. A bare name is that of a header, as in the Collector's first versions.
+fn context(name: &str) -> Result<Source, ConfigError> {
+    match name {
+        "client.address" => Ok(Source::Address),
+        _ if name.starts_with("auth.") => {
+            let message = "is not known here: no authenticator tells who came; write metadata.NAME for a header, or \
+                client.address";
+            Err(ConfigError::new("from_context", message))
+        }
+        _ => Ok(Source::Metadata(name.strip_prefix("metadata.").unwrap_or(name).to_ascii_lowercase())),
     }
 }
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::Client,
     config::ConfigError,
     processor::Processor,
     processors::{
@@ -17,7 +18,6 @@ use crate::{
         matching::{Items, MatchConfig, Selection},
     },
     refusal::Refusal,
-    time::UnixNanos,
 };
 
 /// What the user writes under `attributes:`.
@@ -67,9 +67,9 @@ impl Config {
 // === impl AttributesProcessor ===
 
 impl<S: Items> Processor<S> for AttributesProcessor {
-    fn process(&self, batch: Batch<S>, _now: UnixNanos) -> Result<Option<Batch<S>>, Refusal> {
+    fn process(&self, batch: Batch<S>, client: &Client) -> Result<Option<Batch<S>>, Refusal> {
         if self.selection.is_all() {
-            return Ok(Some(S::edit(&batch, |attributes, out| self.actions.apply(attributes, out))));
+            return Ok(Some(S::edit(&batch, |attributes, out| self.actions.apply(attributes, client, out))));
         }
         // The walk that edits sees items without their resource, so a walk before it finds out which are meant.
         let mut meant = Vec::with_capacity(batch.items());
@@ -77,7 +77,7 @@ impl<S: Items> Processor<S> for AttributesProcessor {
         let mut meant = meant.into_iter();
         Ok(Some(S::edit(&batch, |attributes, out| {
             if meant.next().unwrap_or_default() {
-                self.actions.apply(attributes, out)
+                self.actions.apply(attributes, client, out)
             } else {
                 proto::rewrite::Edit::Unchanged
             }

@@ -13,10 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::Client,
     config::{ConfigError, IgnoredAny, Span},
     processor::Processor,
     refusal::Refusal,
-    time::UnixNanos,
 };
 
 /// What the user writes under `batch:`.
@@ -96,7 +96,7 @@ impl Default for Config {
 // === impl PassOn ===
 
 impl<S: Signal> Processor<S> for PassOn {
-    fn process(&self, batch: Batch<S>, _now: UnixNanos) -> Result<Option<Batch<S>>, Refusal> {
+    fn process(&self, batch: Batch<S>, _client: &Client) -> Result<Option<Batch<S>>, Refusal> {
         Ok(Some(batch))
     }
 }

@@ -15,11 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::Client,
     config::{ConfigError, IgnoredAny, Span},
     memory::{MemoryGauge, machine_bytes},
     processor::Processor,
     refusal::{Reason, Refusal},
-    time::UnixNanos,
 };
 
 /// What the user writes under `memory_limiter:`.
@@ -152,7 +152,7 @@ impl Limits {
 // === impl MemoryLimiter ===
 
 impl<S: Signal> Processor<S> for MemoryLimiter {
-    fn process(&self, batch: Batch<S>, _now: UnixNanos) -> Result<Option<Batch<S>>, Refusal> {
+    fn process(&self, batch: Batch<S>, _client: &Client) -> Result<Option<Batch<S>>, Refusal> {
         if self.memory.bytes() > self.limits.refuse_beyond {
             return Err(Refusal::retry(Reason::MemoryLimit));
         }

@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::Client,
     config::ConfigError,
     processor::Processor,
     processors::actions::{ActionConfig, Actions},
     refusal::Refusal,
-    time::UnixNanos,
 };
 
 /// What the user writes under `resource:`.
@@ -54,7 +54,7 @@ impl Config {
 // === impl Resource ===
 
 impl<S: Signal> Processor<S> for Resource {
-    fn process(&self, batch: Batch<S>, _now: UnixNanos) -> Result<Option<Batch<S>>, Refusal> {
-        Ok(Some(batch.edit_resources(|attributes, out| self.actions.apply(attributes, out))))
+    fn process(&self, batch: Batch<S>, client: &Client) -> Result<Option<Batch<S>>, Refusal> {
+        Ok(Some(batch.edit_resources(|attributes, out| self.actions.apply(attributes, client, out))))
     }
 }

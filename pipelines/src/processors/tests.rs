@@ -3,7 +3,7 @@ use proto::{AnyBatch, Batch, Logs, Metrics, Traces, encode, testing::sample, vie
 use serde_saphyr::from_str;
 
 use super::*;
-use crate::{connectors, testing::contract, time::UnixNanos};
+use crate::{client::Client, connectors, testing::contract};
 
 fn config(kind: &str, yaml: &str) -> Config {
     let read = |kind: &str| -> Result<Config, serde_saphyr::Error> {
@@ -43,7 +43,7 @@ fn check(kind: &str, yaml: &str, expected: Expect) {
     });
     let processor = build::<Traces>(kind, yaml);
     contract::check_processor(&*processor, &batch);
-    let out = processor.process(batch, UnixNanos(0)).expect("taken").expect("nothing is left out");
+    let out = processor.process(batch, &Client::default()).expect("taken").expect("nothing is left out");
     let mut shown = String::new();
     for spans in out.view().resource_spans() {
         shown += &format!("{:?}\n", spans.resource().attributes());
@@ -132,8 +132,10 @@ fn what_is_not_changed_is_the_very_same_buffer() {
         ("attributes", "{actions: [{key: k, value: v, action: insert}], include: {services: [none]}}"),
     ] {
         let batch = sample::traces(20, 10, 1);
-        let out =
-            build::<Traces>(kind, yaml).process(batch.clone(), UnixNanos(0)).expect("taken").expect("kept");
+        let out = build::<Traces>(kind, yaml)
+            .process(batch.clone(), &Client::default())
+            .expect("taken")
+            .expect("kept");
         assert_eq!(out.bytes().as_ptr(), batch.bytes().as_ptr(), "{kind} {yaml}");
     }
 }
@@ -160,12 +162,13 @@ fn all_three_signals_keep_to_the_contract() {
     }
     let yaml = "{actions: [{key: k, value: v, action: upsert}], include: {resources: [{key: service.name}]}}";
     let edited = |attributes: Attributes<'_>| attributes.find("k").is_some_and(|value| value.is_str("v"));
-    let out: Batch<Logs> = build::<Logs>("attributes", yaml).process(logs, UnixNanos(0)).unwrap().unwrap();
+    let out: Batch<Logs> =
+        build::<Logs>("attributes", yaml).process(logs, &Client::default()).unwrap().unwrap();
     let mut records =
         out.view().resource_logs().flat_map(|logs| logs.scope_logs()).flat_map(|scope| scope.log_records());
     assert!(records.all(|record| edited(record.attributes())));
     let out: Batch<Metrics> =
-        build::<Metrics>("attributes", yaml).process(metrics, UnixNanos(0)).unwrap().unwrap();
+        build::<Metrics>("attributes", yaml).process(metrics, &Client::default()).unwrap().unwrap();
     let mut edits = Vec::new();
     Metrics::walk(&out, |item| edits.push(edited(item.attributes)));
     assert!(edits.len() == 20 && edits.iter().all(|edit| *edit));

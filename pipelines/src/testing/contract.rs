@@ -3,6 +3,7 @@
 use proto::{AnyBatch, Batch, Signal};
 
 use crate::{
+    client::Client,
     consumer::Aggregator,
     processor::Processor,
     refusal::{Reason, Refusal},
@@ -15,9 +16,9 @@ use crate::{
 /// # Panics
 /// If it does not keep to the contract.
 pub fn check_processor<S: Signal>(processor: &dyn Processor<S>, batch: &Batch<S>) {
-    let now = UnixNanos(1);
-    let first = processor.process(batch.clone(), now);
-    let second = processor.process(batch.clone(), now);
+    let client = Client::default();
+    let first = processor.process(batch.clone(), &client);
+    let second = processor.process(batch.clone(), &client);
     match (first, second) {
         (Ok(Some(first)), Ok(Some(second))) => {
             assert_eq!(first.bytes(), second.bytes(), "the same batch gives the same bytes");

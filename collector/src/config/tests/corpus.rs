@@ -34,7 +34,6 @@ fn every_example_of_the_collector_is_read_without_an_error() {
     expect![[r#"
         agent.yaml:23:19: exporters.otlp/gateway.sending_queue.queue_size: `queue_size` has no effect without `sizer: bytes`; the queue is bounded by max_lag_bytes
         attributes.yaml:36:7: processors.attributes/selectiveprocessing.exclude.regexp: this key is accepted and has no effect here
-        fan-out.yaml:10:27: receivers.otlp.protocols.http.include_metadata: `include_metadata` has no effect here
         gateway-load-balanced.yaml:9:27: receivers.otlp.protocols.grpc.read_buffer_size: `read_buffer_size` has no effect here
         gateway-load-balanced.yaml:10:28: receivers.otlp.protocols.grpc.write_buffer_size: `write_buffer_size` has no effect here
         gateway-load-balanced.yaml:18:11: receivers.otlp.protocols.grpc.keepalive.enforcement_policy: `enforcement_policy` has no effect here

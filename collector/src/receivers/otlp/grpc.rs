@@ -6,7 +6,7 @@
 //! - **Not here:** reflection; deadlines (a client whose deadline has passed resets its stream, which ends
 //!   the call here, too).
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -75,7 +75,7 @@ impl Service {
         Self { intake, health, message_bytes_max }
     }
 
-    async fn export(&self, request: Request<Incoming>) -> Result<Bytes, Decline> {
+    async fn export(&self, request: Request<Incoming>, from: Option<IpAddr>) -> Result<Bytes, Decline> {
         let path = request.uri().path();
         let signal = signal(path).ok_or_else(|| Decline::unknown_path(path))?;
         if request.method() != Method::POST {
@@ -83,8 +83,9 @@ impl Service {
         }
         self.intake.check(signal, request.headers()).await?;
         let caller = traces::caller(request.headers());
+        let client = self.intake.client(request.headers(), from);
         let read = self.read(request).await;
-        let partial = self.intake.take(signal, read, caller).await?;
+        let partial = self.intake.take(signal, read, client, caller).await?;
         Ok(PartialSuccess::encode(partial.as_ref()).into())
     }
 
@@ -106,7 +107,7 @@ impl Service {
 impl Handler for Service {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, request: Request<Incoming>, from: Option<IpAddr>) -> Response<Body> {
         if !is_grpc(request.headers()) {
             self.intake.refused(&Decline::UnsupportedMedia);
             return not_grpc();
@@ -117,7 +118,7 @@ impl Handler for Service {
                 .await
                 .unwrap_or_else(|never| match never {});
         }
-        match self.export(request).await {
+        match self.export(request, from).await {
             Ok(message) => reply(&message),
             Err(decline) => {
                 self.intake.refused(&decline);

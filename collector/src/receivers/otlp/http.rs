@@ -10,7 +10,7 @@
 mod answer;
 mod cors;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -86,14 +86,19 @@ impl Service {
         Self { intake, settings: Arc::new(settings) }
     }
 
-    async fn answer(&self, request: &Request<()>, body: &mut Unwanted<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(
+        &self,
+        request: &Request<()>,
+        from: Option<IpAddr>,
+        body: &mut Unwanted<Incoming>,
+    ) -> Response<Full<Bytes>> {
         let Settings { cors, encodings, .. } = &*self.settings;
         let asked = cors.as_ref().and_then(|cors| cors.preflight(request.method(), request.headers()));
         if let Some(preflight) = asked {
             return preflight;
         }
         let media_type = MediaType::of(request.headers());
-        let mut response = match self.export(request, media_type, body).await {
+        let mut response = match self.export(request, from, media_type, body).await {
             Ok(message) => answer(message, media_type),
             Err(decline) => {
                 self.intake.refused(&decline);
@@ -109,6 +114,7 @@ impl Service {
     async fn export(
         &self,
         request: &Request<()>,
+        from: Option<IpAddr>,
         media_type: MediaType,
         body: &mut Unwanted<Incoming>,
     ) -> Result<Bytes, Decline> {
@@ -129,7 +135,8 @@ impl Service {
             }
             (read, _) => read,
         };
-        let partial = self.intake.take(signal, read, traces::caller(request.headers())).await?;
+        let client = self.intake.client(request.headers(), from);
+        let partial = self.intake.take(signal, read, client, traces::caller(request.headers())).await?;
         Ok(match media_type {
             MediaType::Json => proto::json::encode_response(signal, partial.as_ref()),
             MediaType::Protobuf | MediaType::Other | MediaType::Several => {
@@ -143,10 +150,10 @@ impl Service {
 impl Handler for Service {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>, from: Option<IpAddr>) -> Response<Full<Bytes>> {
         let (parts, mut body) = Unwanted::wrap(request).into_parts();
         let request = Request::from_parts(parts, ());
-        let mut response = self.answer(&request, &mut body).await;
+        let mut response = self.answer(&request, from, &mut body).await;
         for (name, value) in &self.settings.response_headers {
             response.headers_mut().insert(name, value.clone());
         }

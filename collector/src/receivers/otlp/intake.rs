@@ -8,11 +8,12 @@
 //!   a warning. Every request is counted once.
 //! - **Not here:** sockets, gRPC, HTTP.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use pipelines::{
+    client::Client,
     component::ComponentId,
     engine::{
         edge::{CountByCause, ReceiverEdge},
@@ -42,6 +43,7 @@ pub(super) struct Intake {
     inflater: Arc<Inflater>,
     auth: Option<Arc<Auth>>,
     transport: &'static str,
+    include_metadata: bool,
     /// In the order of [`SignalKind::ALL`].
     edges: [Arc<ReceiverEdge>; 3],
     /// Requests, by [`REASONS`].
@@ -64,12 +66,14 @@ impl Intake {
         inlet: Inlet,
         admission: Admission,
         auth: Option<Arc<Auth>>,
+        include_metadata: bool,
     ) -> Self {
         let edge = |signal| Arc::new(ReceiverEdge::new(receiver.clone(), transport, signal));
         let inflater = Arc::new(Inflater::new(admission));
         let refusals = Arc::new(CountByCause::default());
         REASONS.iter().for_each(|reason| refusals.add(reason, 0));
-        Self { inlet, inflater, auth, transport, edges: SignalKind::ALL.map(edge), refusals }
+        let edges = SignalKind::ALL.map(edge);
+        Self { inlet, inflater, auth, transport, include_metadata, edges, refusals }
     }
 
     pub(super) fn transport(&self) -> &'static str {
@@ -107,11 +111,19 @@ impl Intake {
         if self.inlet.accepts(signal) { Ok(()) } else { Err(Decline::NoPipeline(signal)) }
     }
 
+    /// Who sent a request with these headers.
+    pub(super) fn client(&self, headers: &HeaderMap, from: Option<IpAddr>) -> Client {
+        let headers = headers.iter().filter(|_| self.include_metadata);
+        let texts = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        texts.fold(Client::at(from), |client, (name, value)| client.with(name, value))
+    }
+
     /// Takes one request, whose bytes were read, or could not be.
     pub(super) async fn take(
         &self,
         signal: SignalKind,
         read: Result<(Bytes, Permit), Decline>,
+        client: Client,
         caller: Caller,
     ) -> Result<Option<PartialSuccess>, Decline> {
         let edge = &self.edges[signal as usize];
@@ -129,7 +141,7 @@ impl Intake {
         let out = rejected.as_ref().map_or(0, |rejected| rejected.items as u64);
         let span = traces::received(edge, &batch, caller);
         let unanswered = Unanswered { edge, items: batch.items() as u64 + out };
-        let arrival = Arrival { batches: vec![batch], now: UnixNanos::now(), sequence: None };
+        let arrival = Arrival { batches: vec![batch], client, now: UnixNanos::now(), sequence: None };
         let pushed = self.inlet.push(arrival).instrument(span.clone()).await;
         let items = unanswered.answer();
         match pushed {

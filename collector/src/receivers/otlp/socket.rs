@@ -49,7 +49,6 @@ async fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
 /// Connections to the gRPC port.
 pub(super) fn for_grpc(config: &config::Grpc) -> Settings {
     let parameters = config.keepalive.server_parameters;
-    let some = |Span(duration): Span| (!duration.is_zero()).then_some(duration);
     Settings {
         http2_only: true,
         calls_max: config.calls_max(),
@@ -70,9 +69,14 @@ pub(super) fn for_http(config: &config::Http) -> Settings {
         keep_alive: config.keep_alives_enabled,
         silence_max: config.silence_max(),
         ping: parameters.ping(),
-        age: Some((parameters.max_connection_age.0, parameters.grace())),
+        age: some(config.max_connection_age).map(|age| (age, parameters.grace())),
         idle_max: Some(config.idle_max()),
     }
+}
+
+/// Zero is for ever.
+fn some(Span(duration): Span) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// Connections of one listener. With the windows of an HTTP/2 connection it bounds what may be buffered unread.

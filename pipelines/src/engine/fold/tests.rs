@@ -119,7 +119,12 @@ fn spans(count: u64) -> AnyBatch {
 async fn send(inlet: Inlet, mut number: u64, dies: impl Fn() -> bool) -> u64 {
     while !dies() {
         let sequence = Some(Sequence { producer: ProducerId(7), number });
-        let arrival = Arrival { batches: vec![spans(number)], now: UnixNanos::now(), sequence };
+        let arrival = Arrival {
+            batches: vec![spans(number)],
+            client: Client::default(),
+            now: UnixNanos::now(),
+            sequence,
+        };
         if inlet.push(arrival).await.is_ok() {
             number += 1;
         }
@@ -202,7 +207,12 @@ fn s_17_the_last_points_go_out_at_the_stop() {
     runtime().block_on(async {
         let running = engine.start();
         for _ in 0..3 {
-            let arrival = Arrival { batches: vec![spans(5)], now: UnixNanos::now(), sequence: None };
+            let arrival = Arrival {
+                batches: vec![spans(5)],
+                client: Client::default(),
+                now: UnixNanos::now(),
+                sequence: None,
+            };
             inlet.push(arrival).await.expect("taken");
         }
         running.stop(Duration::from_secs(20)).await;

@@ -6,6 +6,7 @@ use proto::SignalKind;
 
 use super::*;
 use crate::{
+    client::Client,
     component::PipelineId,
     engine::{
         graph::{Components, PipelineSpec, Signals},
@@ -51,7 +52,10 @@ async fn stop(takes: bool) -> (Duration, u64) {
     let inlet = engine.inlet(&ComponentId::new("otlp"));
     let running = engine.start();
     let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, 1)];
-    inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
+    inlet
+        .push(Arrival { batches, client: Client::default(), now: UnixNanos(1), sequence: None })
+        .await
+        .unwrap();
     let before = Instant::now();
     running.stop(WITHIN).await;
     let left = journal.stats().cursors.iter().map(|cursor| cursor.lag_items).sum();
@@ -148,7 +152,10 @@ async fn s_17_points_go_out_at_each_interval_to_the_moment_and_at_the_stop() {
     for number in 0..31 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let batches = vec![proto::testing::sample::any(SignalKind::Traces, 3, number)];
-        inlet.push(Arrival { batches, now: UnixNanos(1), sequence: None }).await.unwrap();
+        inlet
+            .push(Arrival { batches, client: Client::default(), now: UnixNanos(1), sequence: None })
+            .await
+            .unwrap();
     }
     running.stop(WITHIN).await;
     let after: Vec<_> = ticks.lock().unwrap().iter().map(|at| at.duration_since(start).as_millis()).collect();

@@ -22,7 +22,9 @@ fn check(yaml: &str, expected: Expect) {
                     |_| {},
                 );
             });
-            let edited = batch.edit_resources(|list, out| actions.apply(list, out));
+            let client =
+                Client::at(Some([192, 0, 2, 7].into())).with("x-tenant", "red").with("x-tenant", "blue");
+            let edited = batch.edit_resources(|list, out| actions.apply(list, &client, out));
             let resource = edited.view().resource_spans().next().expect("the resource stays").resource();
             if edited.bytes() == batch.bytes() {
                 "unchanged\n".into()
@@ -71,6 +73,28 @@ fn insert_update_and_upsert_differ_in_whether_the_key_must_be_there() {
         expect![[r#"
         {"a": "1", "b": 2, "c": 2.5, "d": true, "url": "/x/7?q=1", "n": 2}
     "#]],
+    );
+}
+
+#[test]
+fn what_is_known_of_the_sender_is_set_and_what_is_not_is_left() {
+    check(
+        "[{key: n, from_context: metadata.X-Tenant, action: insert}, {key: a, from_context: client.address, action: update}, \
+          {key: b, from_context: x-tenant, action: upsert}, {key: c, from_context: metadata.none, action: upsert}, \
+          {key: n, action: hash}, {key: b, pattern: '^(?P<first>[^;]+)', action: extract}]",
+        expect![[r#"
+            {"a": "192.0.2.7", "b": "red;blue", "c": 2.5, "d": true, "url": "/x/7?q=1", "n": "185bcdf26c7e6fa3662fe800034fe362979cd4277e2e00030f399ef0d6d17e65", "first": "red"}
+        "#]],
+    );
+    check(
+        "[{key: a, from_context: auth.subject, action: insert}, {key: a, value: 1, from_context: metadata.x, action: insert}, \
+          {key: a, value: 1, from_attribute: x, action: insert}, {key: a, action: insert}]",
+        expect![[r#"
+            actions[0].from_context: is not known here: no authenticator tells who came; write metadata.NAME for a header, or client.address
+            actions[1].from_context: is a second source of the value; leave one
+            actions[2].from_attribute: is a second source of the value; leave one
+            actions[3].value: is missing; set value, from_attribute or from_context
+        "#]],
     );
 }
 
@@ -157,15 +181,14 @@ fn every_faulty_action_is_named() {
           {key: a, action: convert, converted_type: bool}, {key: a, value: 1}, {key: a, action: upsert, from_context: metadata.x}]",
         expect![[r#"
             actions[0].action: `upsurt` is no action; one of insert, update, upsert, delete, hash, extract, convert (did you mean `upsert`?)
-            actions[1].value: is missing; set value or from_attribute
+            actions[1].value: is missing; set value, from_attribute or from_context
             actions[2].key: is missing; name the attribute to act on
-            actions[3].from_attribute: stands beside value; only one of them can be the source
+            actions[3].from_attribute: is a second source of the value; leave one
             actions[4].value: is not used by the action `delete`; leave it out
             actions[5].pattern: every group needs a name, and there must be one: (?P<name>...) becomes the attribute `name`
             actions[6].pattern: `(` is no regular expression: found open group without closing ')'
             actions[7].converted_type: `bool` is none of string, int, double
             actions[8].action: is missing; one of insert, update, upsert, delete, hash, extract, convert
-            actions[9].from_context: is not supported yet: it needs the receiver's include_metadata; use value or from_attribute
         "#]],
     );
     check(
@@ -188,7 +211,7 @@ fn a_key_that_a_sender_repeats_is_hidden_each_time() {
             |_| {},
         );
     });
-    let edited = batch.edit_resources(|list, out| actions.apply(list, out));
+    let edited = batch.edit_resources(|list, out| actions.apply(list, &Client::default(), out));
     let resource = edited.view().resource_spans().next().unwrap().resource();
     assert_eq!(format!("{:?}", resource.attributes()), r#"{"x": "2"}"#);
 }

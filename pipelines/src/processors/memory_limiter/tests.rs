@@ -19,7 +19,7 @@ fn batches_are_declined_while_more_than_the_limit_less_the_spike_is_held() {
     let batch = sample::traces(1, 1, 1);
     for (mib, taken) in [(0, true), (60, true), (61, false), (200, false), (10, true)] {
         part.set(mib * MIB);
-        let answer = limiter.process(batch.clone(), UnixNanos(0));
+        let answer = limiter.process(batch.clone(), &Client::default());
         assert_eq!(answer.is_ok(), taken, "{mib} MiB");
         if let Err(refusal) = answer {
             assert_eq!(refusal, Refusal::retry(Reason::MemoryLimit));

@@ -126,15 +126,15 @@ fn an_action_without_a_source() {
     check(
         &with("processors", "  attributes: {actions: [{key: a, action: insert}]}\n"),
         expect![[r#"
-        error: `value` is missing; set value or from_attribute
-           --> phasor.yaml:13:26
-            |
-         13 |   attributes: {actions: [{key: a, action: insert}]}
-            |                          ^
-            = path: processors.attributes.actions[0].value
+            error: `value` is missing; set value, from_attribute or from_context
+               --> phasor.yaml:13:26
+                |
+             13 |   attributes: {actions: [{key: a, action: insert}]}
+                |                          ^
+                = path: processors.attributes.actions[0].value
 
-        1 error in the configuration
-    "#]],
+            1 error in the configuration
+        "#]],
     );
 }
 
@@ -146,7 +146,7 @@ fn an_action_with_two_sources() {
             "  attributes: {actions: [{key: a, action: insert, value: 1, from_attribute: b}]}\n",
         ),
         expect![[r#"
-            error: `from_attribute` stands beside value; only one of them can be the source
+            error: `from_attribute` is a second source of the value; leave one
                --> phasor.yaml:13:77
                 |
              13 |   attributes: {actions: [{key: a, action: insert, value: 1, from_attribute: b}]}
@@ -180,14 +180,14 @@ fn a_value_from_the_context() {
     check(
         &with(
             "processors",
-            "  attributes: {actions: [{key: a, action: upsert, from_context: metadata.tenant}]}\n",
+            "  attributes: {actions: [{key: a, action: upsert, from_context: auth.subject}]}\n",
         ),
         expect![[r#"
-            error: `from_context` is not supported yet: it needs the receiver's include_metadata; use value or from_attribute
+            error: `from_context` is not known here: no authenticator tells who came; write metadata.NAME for a header, or client.address
                --> phasor.yaml:13:65
                 |
-             13 |   attributes: {actions: [{key: a, action: upsert, from_context: metadata.tenant}]}
-                |                                                                 ^^^^^^^^^^^^^^^
+             13 |   attributes: {actions: [{key: a, action: upsert, from_context: auth.subject}]}
+                |                                                                 ^^^^^^^^^^^^
                 = path: processors.attributes.actions[0].from_context
 
             1 error in the configuration

@@ -31,7 +31,7 @@ pub struct Grpc {
     /// How connections are kept alive, and how long they live.
     #[serde(deserialize_with = "or_default")]
     pub keepalive: Keepalive,
-    /// No effect: nothing downstream reads the client's metadata.
+    /// Whether processors may ask for headers of the request (`from_context: metadata.NAME`).
     pub include_metadata: bool,
     /// TLS on each connection; without it there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,6 @@ impl Grpc {
         let own = [
             ("read_buffer_size", self.read_buffer_size.is_some()),
             ("write_buffer_size", self.write_buffer_size.is_some()),
-            ("include_metadata", self.include_metadata),
             ("keepalive.enforcement_policy", self.keepalive.enforcement_policy.is_some()),
         ]
         .into_iter()

@@ -42,10 +42,12 @@ pub struct Http {
     pub read_timeout: Span,
     /// How long a connection may wait for the next request; default 1m.
     pub idle_timeout: Span,
+    /// Age at which a connection is asked to leave; default 5m, 0 for never. Ours alone.
+    pub max_connection_age: Span,
     /// No effect: answers are a few bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_timeout: Option<Span>,
-    /// No effect: nothing downstream reads the client's metadata.
+    /// Whether processors may ask for headers of the request (`from_context: metadata.NAME`).
     pub include_metadata: bool,
     /// No effect.
     pub include_tls_metadata: bool,
@@ -144,7 +146,6 @@ impl Http {
     pub(super) fn warnings(&self) -> Vec<ConfigError> {
         let mut warnings: Vec<_> = [
             ("write_timeout", self.write_timeout.is_some()),
-            ("include_metadata", self.include_metadata),
             ("include_tls_metadata", self.include_tls_metadata),
         ]
         .into_iter()
@@ -192,6 +193,7 @@ impl Default for Http {
             read_header_timeout: Span(READ_TIMEOUT),
             read_timeout: Span(READ_TIMEOUT),
             idle_timeout: Span(READ_TIMEOUT),
+            max_connection_age: Span(AGE_MAX),
             write_timeout: None,
             include_metadata: false,
             include_tls_metadata: false,
@@ -206,6 +208,8 @@ impl Default for Http {
 
 const BODY_BYTES_DEFAULT: u64 = 64 << 20;
 const BODY_BYTES_MAX: u64 = 1 << 30;
+/// As on gRPC.
+const AGE_MAX: Duration = Duration::from_secs(300);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What we take of what the Collector knows.

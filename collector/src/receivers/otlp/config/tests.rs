@@ -115,14 +115,12 @@ protocols:
     check(
         yaml,
         expect![[r#"
-        warning protocols.grpc.read_buffer_size: has no effect here
-        warning protocols.grpc.include_metadata: has no effect here
-        warning protocols.grpc.keepalive.enforcement_policy: has no effect here
-        warning protocols.http.write_timeout: has no effect here
-        warning protocols.http.include_metadata: has no effect here
-        warning protocols.http.cors.allowed_origins: is empty, so the other keys beside it have no effect
-        warning protocols.http.compression_algorithms[2]: `lz4` is not supported in this version
-    "#]],
+            warning protocols.grpc.read_buffer_size: has no effect here
+            warning protocols.grpc.keepalive.enforcement_policy: has no effect here
+            warning protocols.http.write_timeout: has no effect here
+            warning protocols.http.cors.allowed_origins: is empty, so the other keys beside it have no effect
+            warning protocols.http.compression_algorithms[2]: `lz4` is not supported in this version
+        "#]],
     );
 }
 
