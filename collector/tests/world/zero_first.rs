@@ -12,7 +12,7 @@ use crate::{
 #[tokio::test]
 async fn s_22_prometheus_sees_the_first_span_of_a_new_series_as_an_increase() {
     let endpoint = "prometheus: {endpoint: \"127.0.0.1:0\"";
-    let config = default_config("", "").replace(endpoint, &format!("{endpoint}, zero_first: 2s"));
+    let config = default_config("", "").replace(endpoint, &format!("{endpoint}, zero_first: 5s"));
     assert!(config.contains("zero_first"), "{config}");
     let phasor = Start::config(config).start();
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -22,6 +22,11 @@ async fn s_22_prometheus_sees_the_first_span_of_a_new_series_as_an_increase() {
         phasor.prometheus()
     );
     let prometheus = servers::prometheus(folder.path(), &config).await;
+    // It is ready before it knows its targets, and would come too late to see the zero.
+    eventually("Prometheus scrapes", || async {
+        value(&prometheus.address, "up").await.filter(|found| *found == 1.0)
+    })
+    .await;
     store_validation(&phasor).await;
     for series in [
         "traces_span_metrics_calls_total{span_name=\"phase validation\"}",
