@@ -66,8 +66,8 @@ pub enum Reason {
     /// No pipeline takes this signal.
     #[error("no pipeline accepts this signal")]
     NoPipeline,
-    /// One batch is larger than the journal can ever hold.
-    #[error("the batch is larger than the journal can hold")]
+    /// One batch is larger than the journal can ever hold, or its processors make many times as much of it.
+    #[error("the batch, as its processors leave it, is larger than the journal can hold")]
     TooLarge,
     /// Every exporter of a pipeline that answers `delivered` refused the data for good.
     #[error("the destination refused the data")]

@@ -192,6 +192,12 @@ fn likely_cause(error: &io::Error) -> &'static str {
 // === impl Config ===
 
 impl Config {
+    /// What a URL of its HTTP port begins with.
+    pub fn http_scheme(&self) -> &'static str {
+        let secure = self.protocols.http.as_ref().is_some_and(|http| http.tls.is_some());
+        if secure { "https" } else { "http" }
+    }
+
     /// Whether any of its protocols does.
     pub fn speaks_tls(&self) -> bool {
         let Protocols { grpc, http } = &self.protocols;

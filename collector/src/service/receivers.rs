@@ -103,7 +103,8 @@ impl Receivers {
 fn show(shown: &mut Shown, id: &ComponentId, config: &otlp::Config, running: &otlp::Running) {
     for (label, place) in &running.places {
         let is_url = *label == "OTLP/HTTP" && running.http_addr.is_some();
-        shown.listener(label, place, format_args!("{}{place}", if is_url { "http://" } else { "" }));
+        let scheme = if is_url { format!("{}://", config.http_scheme()) } else { String::new() };
+        shown.listener(label, place, format_args!("{scheme}{place}"));
     }
     let refusals = running.refusals.iter();
     shown.refusals.extend(refusals.map(|(transport, counts)| (id.clone(), *transport, Arc::clone(counts))));

@@ -172,7 +172,7 @@ impl Phasor {
     pub fn address(&self, label: &str) -> &str {
         let value = self.banner(label);
         let value = value.split_whitespace().next().expect("a value");
-        let value = value.strip_prefix("http://").unwrap_or(value);
+        let value = value.split_once("://").map_or(value, |(_, address)| address);
         value.split('/').next().expect("an address")
     }
 

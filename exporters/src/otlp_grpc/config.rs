@@ -274,7 +274,7 @@ impl Config {
             None if text.starts_with("unix:") => {
                 return Err(wrong("is a Unix socket, which is not supported"));
             }
-            None => (!self.tls.insecure, text),
+            None => (self.tls.is_wanted(), text),
         };
         let address = address.trim_end_matches('/');
         if address.is_empty() {

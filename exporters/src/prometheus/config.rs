@@ -155,6 +155,12 @@ impl Config {
         for name in self.const_labels.keys().filter(|name| name.is_empty()) {
             errors.push(ConfigError::new("const_labels", format!("`{name}` is no name of a label")));
         }
+        let (zero, expiration) = (self.zero_first.0, self.metric_expiration.0);
+        if !expiration.is_zero() && zero >= expiration {
+            let message =
+                "must be shorter than metric_expiration: a series would be gone before its value is shown";
+            errors.push(ConfigError::new("zero_first", message));
+        }
         errors.extend(self.auth.check());
         errors.extend(self.check_server());
         errors

@@ -16,7 +16,8 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// No TLS, unless the endpoint says `https://`. Where the endpoint must say one or the other, without effect.
+    /// No TLS, unless the endpoint says `https://` or there are certificates to trust (`ca_file`, `ca_pem`). Where the
+    /// endpoint must say one or the other, without effect.
     pub insecure: bool,
     /// Any certificate is taken, so that whoever stands in between can read and change everything.
     pub insecure_skip_verify: bool,
@@ -69,6 +70,12 @@ pub struct Tls {
 // === impl Tls ===
 
 impl Tls {
+    /// Whether it is spoken where the endpoint does not say so. As in the Collector whoever names certificates to trust
+    /// wants them looked at.
+    pub fn is_wanted(&self) -> bool {
+        !self.insecure || self.ca_file.is_some() || self.ca_pem.is_some()
+    }
+
     /// Every fault, with its path below `tls`.
     pub fn check(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();

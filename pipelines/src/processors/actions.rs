@@ -18,7 +18,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{client::Client, config::ConfigError, processors::setting::Setting};
+use crate::{
+    client::Client,
+    config::ConfigError,
+    processors::setting::Setting,
+    refusal::{Reason, Refusal},
+};
 
 /// One action as the user writes it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -78,6 +83,17 @@ enum Type {
     Text,
     Int,
     Double,
+}
+
+/// Actions at work on the lists of one batch.
+///
+/// A value of a few kilobytes, which may be the sender's own header, on each of a million small items is gigabytes that
+/// nobody has admitted: beyond a bound nothing more is written, and the batch is declined.
+pub(super) struct AtWork<'a> {
+    actions: &'a Actions,
+    client: &'a Client,
+    bytes_left: usize,
+    is_over: bool,
 }
 
 /// A list of attributes while it is worked on.
@@ -213,12 +229,7 @@ impl Actions {
     }
 
     /// Applies them to a list of attributes that `client` sent.
-    pub(super) fn apply(
-        &self,
-        attributes: Attributes<'_>,
-        client: &Client,
-        out: &mut AttributesWriter<'_>,
-    ) -> Edit {
+    fn apply(&self, attributes: Attributes<'_>, client: &Client, out: &mut AttributesWriter<'_>) -> Edit {
         let pairs = attributes.into_iter().map(|(key, value)| (Cow::Borrowed(key), Held::View(value)));
         let mut list = List { client, pairs: pairs.collect(), changed: false };
         for action in &self.0 {
@@ -236,6 +247,42 @@ impl Actions {
             }
         }
         Edit::Replaced
+    }
+}
+
+// === impl AtWork ===
+
+impl<'a> AtWork<'a> {
+    /// On a batch of so many bytes that `client` sent.
+    pub(super) fn new(actions: &'a Actions, client: &'a Client, batch_bytes: usize) -> Self {
+        let bytes_left = batch_bytes.saturating_mul(GROWTH).saturating_add(GROWTH_LEAST).min(GROWTH_MOST);
+        Self { actions, client, bytes_left, is_over: false }
+    }
+
+    /// Applies the actions to a list.
+    pub(super) fn apply(&mut self, attributes: Attributes<'_>, out: &mut AttributesWriter<'_>) -> Edit {
+        if self.is_over {
+            return Edit::Unchanged;
+        }
+        let before = out.written();
+        let edit = self.actions.apply(attributes, self.client, out);
+        let written = out.written() - before;
+        self.is_over = edit == Edit::Replaced && written > self.bytes_left;
+        if self.is_over {
+            return Edit::Unchanged;
+        }
+        if edit == Edit::Replaced {
+            self.bytes_left -= written;
+        }
+        edit
+    }
+
+    /// What becomes of the batch that was edited.
+    ///
+    /// # Errors
+    /// It would have grown too much.
+    pub(super) fn done<B>(self, batch: B) -> Result<Option<B>, Refusal> {
+        if self.is_over { Err(Refusal::permanent(Reason::TooLarge)) } else { Ok(Some(batch)) }
     }
 }
 
@@ -292,16 +339,20 @@ impl<'a> List<'a> {
     }
 
     fn extract(&mut self, key: &str, regex: &'a Regex) {
-        let Some(Held::View(Value::Str(text))) = self.place(key).map(|place| self.pairs[place].1.clone())
-        else {
-            return;
+        let Some(place) = self.place(key) else { return };
+        let held = self.pairs[place].1.clone();
+        let text = match &held {
+            Held::View(Value::Str(text)) => Cow::Borrowed(*text),
+            Held::Made(Cow::Borrowed(Setting::Str(text))) => Cow::Borrowed(text.as_str()),
+            Held::Made(Cow::Owned(Setting::Str(text))) => Cow::Owned(text.clone()),
+            Held::View(_) | Held::Made(_) => return,
         };
-        let Some(found) = regex.captures(text) else { return };
+        let Some(found) = regex.captures(&text) else { return };
         for (index, name) in regex.capture_names().enumerate() {
             let Some(name) = name else { continue };
             // A group that took no part is empty, as in Go.
             let text = found.get(index).map_or("", |group| group.as_str());
-            let held = Held::View(Value::Str(text));
+            let held = Held::Made(Cow::Owned(Setting::Str(text.to_owned())));
             match self.place(name) {
                 Some(place) => self.pairs[place].1 = held,
                 None => self.pairs.push((Cow::Borrowed(name), held)),
@@ -373,9 +424,13 @@ impl Held<'_> {
 /// What `from_context` means. A bare name is that of a header, as in the Collector's first versions.
 fn context(name: &str) -> Result<Source, ConfigError> {
     match name {
+        "" | "metadata." => {
+            let message = "names nothing; write metadata.NAME for a header, or client.address";
+            Err(ConfigError::new("from_context", message))
+        }
         "client.address" => Ok(Source::Address),
         _ if name.starts_with("auth.") => {
-            let message = "is not known here: no authenticator tells who came; write metadata.NAME for a header, or \
+            let message = "has no value here: no authenticator tells who came; write metadata.NAME for a header, or \
                 client.address";
             Err(ConfigError::new("from_context", message))
         }
@@ -395,6 +450,10 @@ fn is_meant(name: &str, key: &str, pattern: Option<&Regex>) -> bool {
 
 const VERBS: [&str; 7] = ["insert", "update", "upsert", "delete", "hash", "extract", "convert"];
 
+/// What actions may write, as a multiple of the batch; at least; and at most.
+const GROWTH: usize = 16;
+const GROWTH_LEAST: usize = 4 << 20;
+const GROWTH_MOST: usize = 128 << 20;
 /// Every item walks all of them.
 const ACTIONS_MAX: usize = 256;
 

@@ -14,7 +14,7 @@ use crate::{
     config::ConfigError,
     processor::Processor,
     processors::{
-        actions::{ActionConfig, Actions},
+        actions::{ActionConfig, Actions, AtWork},
         matching::{Items, MatchConfig, Selection},
     },
     refusal::Refusal,
@@ -68,19 +68,22 @@ impl Config {
 
 impl<S: Items> Processor<S> for AttributesProcessor {
     fn process(&self, batch: Batch<S>, client: &Client) -> Result<Option<Batch<S>>, Refusal> {
+        let mut work = AtWork::new(&self.actions, client, batch.bytes().len());
         if self.selection.is_all() {
-            return Ok(Some(S::edit(&batch, |attributes, out| self.actions.apply(attributes, client, out))));
+            let edited = S::edit(&batch, |attributes, out| work.apply(attributes, out));
+            return work.done(edited);
         }
         // The walk that edits sees items without their resource, so a walk before it finds out which are meant.
         let mut meant = Vec::with_capacity(batch.items());
         S::walk(&batch, |item| meant.push(self.selection.selects(item)));
         let mut meant = meant.into_iter();
-        Ok(Some(S::edit(&batch, |attributes, out| {
+        let edited = S::edit(&batch, |attributes, out| {
             if meant.next().unwrap_or_default() {
-                self.actions.apply(attributes, client, out)
+                work.apply(attributes, out)
             } else {
                 proto::rewrite::Edit::Unchanged
             }
-        })))
+        });
+        work.done(edited)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     client::Client,
     config::ConfigError,
     processor::Processor,
-    processors::actions::{ActionConfig, Actions},
+    processors::actions::{ActionConfig, Actions, AtWork},
     refusal::Refusal,
 };
 
@@ -55,6 +55,8 @@ impl Config {
 
 impl<S: Signal> Processor<S> for Resource {
     fn process(&self, batch: Batch<S>, client: &Client) -> Result<Option<Batch<S>>, Refusal> {
-        Ok(Some(batch.edit_resources(|attributes, out| self.actions.apply(attributes, client, out))))
+        let mut work = AtWork::new(&self.actions, client, batch.bytes().len());
+        let edited = batch.edit_resources(|attributes, out| work.apply(attributes, out));
+        work.done(edited)
     }
 }

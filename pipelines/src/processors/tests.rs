@@ -3,7 +3,12 @@ use proto::{AnyBatch, Batch, Logs, Metrics, Traces, encode, testing::sample, vie
 use serde_saphyr::from_str;
 
 use super::*;
-use crate::{client::Client, connectors, testing::contract};
+use crate::{
+    client::Client,
+    connectors,
+    refusal::{Reason, Refusal},
+    testing::contract,
+};
 
 fn config(kind: &str, yaml: &str) -> Config {
     let read = |kind: &str| -> Result<Config, serde_saphyr::Error> {
@@ -138,6 +143,19 @@ fn what_is_not_changed_is_the_very_same_buffer() {
             .expect("kept");
         assert_eq!(out.bytes().as_ptr(), batch.bytes().as_ptr(), "{kind} {yaml}");
     }
+}
+
+#[test]
+fn a_batch_that_would_grow_beyond_all_measure_is_declined_and_one_that_grows_much_is_not() {
+    let yaml = "{actions: [{key: tenant, from_context: metadata.x-tenant, action: insert}]}";
+    let batch = sample::traces(3_000, 10, 1);
+    let grown = |bytes: usize| {
+        let client = Client::default().with("x-tenant", &"x".repeat(bytes));
+        build::<Traces>("attributes", yaml).process(batch.clone(), &client)
+    };
+    assert_eq!(grown(60_000).unwrap_err(), Refusal::permanent(Reason::TooLarge));
+    let fits = grown(1_000).expect("it is taken").expect("nothing is left out");
+    assert!(fits.bytes().len() > batch.bytes().len() + 3_000_000);
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl<'w> AttributesWriter<'w> {
         Self { out, number, depth: 1 }
     }
 
+    /// Bytes written so far.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds text.
     pub fn str(&mut self, key: &str, value: &str) -> &mut Self {
         self.value(key, Value::Str(value))
@@ -93,6 +98,11 @@ impl<'w> AttributesWriter<'w> {
 // === impl ValuesWriter ===
 
 impl ValuesWriter<'_> {
+    /// Bytes written so far.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds text.
     pub fn str(&mut self, value: &str) -> &mut Self {
         self.value(Value::Str(value))

@@ -114,7 +114,8 @@ impl Intake {
     /// Who sent a request with these headers.
     pub(super) fn client(&self, headers: &HeaderMap, from: Option<IpAddr>) -> Client {
         let headers = headers.iter().filter(|_| self.include_metadata);
-        let texts = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let texts = headers
+            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)));
         texts.fold(Client::at(from), |client, (name, value)| client.with(name, value))
     }
 

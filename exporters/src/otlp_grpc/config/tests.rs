@@ -22,6 +22,7 @@ fn check_endpoint(yaml: &str, scheme: &str, authority: &str) {
 fn tls_is_on_unless_the_endpoint_or_insecure_says_otherwise() {
     check_endpoint("{endpoint: 'tempo:4317'}", "https", "tempo:4317");
     check_endpoint("{endpoint: 'tempo:4317', tls: {insecure: true}}", "http", "tempo:4317");
+    check_endpoint("{endpoint: 'tempo:4317', tls: {insecure: true, ca_file: a}}", "https", "tempo:4317");
     check_endpoint("{endpoint: 'http://tempo:4317'}", "http", "tempo:4317");
     check_endpoint("{endpoint: 'http://tempo:4317/'}", "http", "tempo:4317");
     check_endpoint("{endpoint: 'https://tempo:4317', tls: {insecure: true}}", "https", "tempo:4317");

@@ -86,3 +86,14 @@ fn secrets_are_not_shown() {
     let auth = Auth { token: "hush".to_owned(), ..Auth::default() };
     assert!(!format!("{auth:?}").contains("hush"));
 }
+
+#[test]
+fn a_series_may_not_end_before_its_first_value_is_shown() {
+    let paths = |yaml: &str| {
+        let config: Config = serde_saphyr::from_str(yaml).unwrap();
+        config.check().into_iter().map(|error| error.path).collect::<Vec<_>>()
+    };
+    assert_eq!(paths("{zero_first: 6s, metric_expiration: 6s}"), ["zero_first"]);
+    assert_eq!(paths("{zero_first: 6s, metric_expiration: 7s}"), Vec::<String>::new());
+    assert_eq!(paths("{zero_first: 6s}"), Vec::<String>::new());
+}

@@ -90,10 +90,21 @@ fn what_is_known_of_the_sender_is_set_and_what_is_not_is_left() {
         "[{key: a, from_context: auth.subject, action: insert}, {key: a, value: 1, from_context: metadata.x, action: insert}, \
           {key: a, value: 1, from_attribute: x, action: insert}, {key: a, action: insert}]",
         expect![[r#"
-            actions[0].from_context: is not known here: no authenticator tells who came; write metadata.NAME for a header, or client.address
+            actions[0].from_context: has no value here: no authenticator tells who came; write metadata.NAME for a header, or client.address
             actions[1].from_context: is a second source of the value; leave one
             actions[2].from_attribute: is a second source of the value; leave one
             actions[3].value: is missing; set value, from_attribute or from_context
+        "#]],
+    );
+}
+
+#[test]
+fn extract_sees_what_an_action_before_it_has_made() {
+    check(
+        "[{key: n, value: 'http://h/p', action: upsert}, {key: n, pattern: '^(?P<scheme>[a-z]+):', action: extract}, \
+          {key: b, converted_type: string, action: convert}, {key: b, pattern: '^(?P<digit>.)', action: extract}]",
+        expect![[r#"
+            {"a": "1", "b": "2", "c": 2.5, "d": true, "url": "/x/7?q=1", "n": "http://h/p", "scheme": "http", "digit": "2"}
         "#]],
     );
 }

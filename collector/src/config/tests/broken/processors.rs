@@ -183,7 +183,7 @@ fn a_value_from_the_context() {
             "  attributes: {actions: [{key: a, action: upsert, from_context: auth.subject}]}\n",
         ),
         expect![[r#"
-            error: `from_context` is not known here: no authenticator tells who came; write metadata.NAME for a header, or client.address
+            error: `from_context` has no value here: no authenticator tells who came; write metadata.NAME for a header, or client.address
                --> phasor.yaml:13:65
                 |
              13 |   attributes: {actions: [{key: a, action: upsert, from_context: auth.subject}]}

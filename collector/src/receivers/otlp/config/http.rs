@@ -42,7 +42,8 @@ pub struct Http {
     pub read_timeout: Span,
     /// How long a connection may wait for the next request; default 1m.
     pub idle_timeout: Span,
-    /// Age at which a connection is asked to leave; default 5m, 0 for never. Ours alone.
+    /// Age at which a connection is asked to leave: at once over HTTP/2, with its next answer over HTTP/1.1. Default 5m, 0
+    /// for never. Ours alone.
     pub max_connection_age: Span,
     /// No effect: answers are a few bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
