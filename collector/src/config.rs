@@ -8,8 +8,9 @@
 //!
 //! Read in the order of the way a file takes: [`source`] (where it is read), [`tree`] (text to nodes with places),
 //! [`mod@env`] (references in the scalars), [`typed`] (nodes to a component's `Config`), [`sections`] and [`service`]
-//! (what must fit together), [`catalogs`] and [`credentials`] (files that it names), [`mod@print`] (and back to text). [`names`] is the list
-//! of components and their aliases, [`schema`] tells editors about all of it.
+//! (what must fit together), [`catalogs`] and [`credentials`] (files that it names), [`mod@print`] (and back to text).
+//! [`names`] is the list of components and their aliases, [`foreign`] that of the Collector's others, [`schema`] tells
+//! editors about all of it.
 
 pub mod answer_mode;
 mod catalogs;

@@ -5,8 +5,9 @@
 //! - **Guaranteed:** what is in the table makes a valid page, whatever was sent: names and label sets
 //!   are unique, types agree, values can be shown. Conflicts are settled when a point comes in, the
 //!   first writer wins, and each drop is counted with its reason; counters and histograms of several
-//!   streams that have the same labels are added up ([`streams`]), of others one is shown until it ends. No lock is held for longer than one
-//!   point or one chunk takes. Memory has a bound in series and in bytes.
+//!   streams that have the same labels are added up ([`streams`]), of others one is shown until it
+//!   ends. No lock is held for longer than one point or one chunk takes. Memory has a bound in series
+//!   and in bytes.
 //! - **Not here:** clocks (`now` is given), OTLP ([`super::translate`]), formats ([`super::text`]).
 //!
 //! ```text

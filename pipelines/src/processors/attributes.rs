@@ -2,7 +2,8 @@
 //!
 //! - **In:** a batch.
 //! - **Out:** the batch with edited items; what is not edited keeps its very bytes.
-//! - **Guaranteed:** a batch in which nothing changes is passed on without a copy.
+//! - **Guaranteed:** a batch in which nothing changes is passed on without a copy; one that would grow beyond all
+//!   measure is declined for good.
 //! - **Not here:** attributes of resources; see [`crate::processors::resource`].
 
 use proto::Batch;

@@ -2,7 +2,8 @@
 //!
 //! - **In:** a batch.
 //! - **Out:** the batch with edited resources; items keep their very bytes.
-//! - **Guaranteed:** a batch in which no resource changes is passed on without a copy.
+//! - **Guaranteed:** a batch in which no resource changes is passed on without a copy; one that would grow beyond all
+//!   measure is declined for good.
 //! - **Not here:** attributes of items; see [`crate::processors::attributes`].
 
 use proto::{Batch, Signal};
